@@ -1,0 +1,112 @@
+package campaign_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"adsidecar/controlplane/campaign"
+)
+
+func FuzzDecode(f *testing.F) {
+	for _, seed := range []string{
+		``, `null`, `{}`, `[]`, `{"ads":null}`, `{"ads":[]} `, `{"ads":[null,1,"x",[],{}]}`, "\ufeff" + `{"ads":[]}`,
+		`{"ads":[` + ad() + `]}`, `{"ads":[` + ad() + `,` + ad() + `]}`, `{"x":` + nested(5) + `,"ads":[` + ad("x", nested(5)) + `]}`,
+		`{"ads":[` + ad("video_url", `"https://v/\ud83d\ude00\u00e9\/\ud800"`) + `]}`,
+		`{"ads":[` + ad("start_hour", `1e0`, "end_hour", `-0`, "ID", `{}`, "id", `"\\\""`) + `]`,
+		`{"ads":[` + ad("\\u0069d", `"a"`) + "],\n\"a\\u0064s\":[]}", `{"ads":[` + ad("country", `"uk"`, "lang", `"FRE"`) + `]}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		doc, err := campaign.Decode(data)
+		reference, usable := referenceAds(data)
+		if err != nil {
+			var documentError *campaign.DocumentError
+			require.ErrorAs(t, err, &documentError)
+			lines := 1 + bytes.Count(data, []byte{'\n'})
+			require.True(t, 1 <= documentError.Line && documentError.Line <= lines && documentError.Column >= 1, "%v", err)
+			require.False(t, usable, "encoding/json reads it: %v", err)
+			return
+		}
+		require.True(t, usable)
+		require.Len(t, reference, len(doc.Campaigns)+len(doc.Rejects))
+		seen := make(map[int]bool)
+		ids := make(map[string]bool)
+		for _, c := range doc.Campaigns {
+			require.False(t, seen[c.Index] || ids[c.ID])
+			seen[c.Index], ids[c.ID] = true, true
+			requireValid(t, c)
+			requireSameAd(t, reference[c.Index], c)
+		}
+		for _, r := range doc.Rejects {
+			require.False(t, seen[r.Index])
+			seen[r.Index] = true
+			require.Contains(t, campaign.Reasons(), r.Reason)
+			require.NotEmpty(t, r.Detail)
+			require.True(t, utf8.ValidString(r.Detail))
+		}
+	})
+}
+
+// referenceAds reads the document with encoding/json alone. It is not usable if there is not exactly one "ads" array.
+func referenceAds(data []byte) ([]json.RawMessage, bool) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	var top map[string]json.RawMessage
+	if json.Unmarshal(data, &top) != nil || countMembers(data, "ads") != 1 || top["ads"][0] != '[' {
+		return nil, false
+	}
+	var ads []json.RawMessage
+	return ads, json.Unmarshal(top["ads"], &ads) == nil
+}
+
+func countMembers(object []byte, name string) int {
+	decoder := json.NewDecoder(bytes.NewReader(object))
+	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
+		return 0
+	}
+	n := 0
+	for decoder.More() {
+		key, err := decoder.Token()
+		var value json.RawMessage
+		if err = errors.Join(err, decoder.Decode(&value)); err != nil {
+			return 0
+		}
+		if key == name {
+			n++
+		}
+	}
+	return n
+}
+
+func requireValid(t *testing.T, c campaign.Campaign) {
+	t.Helper()
+	require.Regexp(t, `^[ -~]{1,128}$`, c.ID)
+	require.Regexp(t, `^(?i:https?)://[^[:cntrl:]]+$`, c.VideoURL)
+	require.LessOrEqual(t, len(c.VideoURL), campaign.MaxURLBytes)
+	require.Regexp(t, `^[a-z]{2}$`, c.Country)
+	require.NotEqual(t, "uk", c.Country)
+	require.Regexp(t, `^[a-z]{2,3}$`, c.Lang)
+	require.Equal(t, c.Lang, campaign.CanonicalLang(c.Lang))
+	require.True(t, 0 <= c.StartHour && c.StartHour <= 23 && 0 <= c.EndHour && c.EndHour <= 24)
+}
+
+func requireSameAd(t *testing.T, text json.RawMessage, c campaign.Campaign) {
+	t.Helper()
+	var members map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(text, &members))
+	var id, url string
+	var start, end int
+	for name, to := range map[string]any{"id": &id, "video_url": &url, "start_hour": &start, "end_hour": &end} {
+		require.Equal(t, 1, countMembers(text, name))
+		require.NoError(t, json.Unmarshal(members[name], to))
+	}
+	want := campaign.Campaign{
+		ID: id, VideoURL: url, Country: c.Country, Lang: c.Lang, StartHour: start, EndHour: end, Index: c.Index,
+	}
+	require.Equal(t, want, c)
+}

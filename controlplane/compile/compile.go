@@ -1,0 +1,90 @@
+// Package compile turns campaigns into the bytes of an index, and explains what that index serves and why.
+//
+// All decisions fall here, so that the filter only walks: an ad's answer is rendered, its window becomes segments of the
+// day, the ads of a segment become a cycle in order of id bytes, and each alias of a language becomes an entry of its own
+// that shares schedule and cursor with the canonical key. UK needs no entry: a request for it arrives as GB.
+//
+// Compile is pure and deterministic. The bytes depend on the campaigns and the source time alone, not on the order of the
+// document, the machine or the clock, so replicas that read the same campaigns agree on the version.
+package compile
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"adsidecar/controlplane/campaign"
+	"adsidecar/filter/adindex"
+)
+
+// DefaultMaxBytes is the size limit of an index unless one is configured. A filter holds the old and the new index while
+// it takes a push, in a VM of a fixed 1 GiB.
+const DefaultMaxBytes = 96 << 20
+
+// ErrTooLarge is returned, wrapped with both sizes, for an index over the limit.
+var ErrTooLarge = errors.New("index too large")
+
+// Params are the inputs of Compile besides the campaigns.
+type Params struct {
+	SourceTime time.Time // age of the document, kept in the index in whole seconds; the zero time is kept as 0, unknown
+	MaxBytes   int       // size limit of the index in bytes; 0 is no limit
+}
+
+// Result is a compiled index with what status and metrics tell of it. It is read-only.
+type Result struct {
+	Bytes   []byte // the index; adindex.Open accepts it
+	Version string // adindex.Version of Bytes: the same for the same ads, whatever their source time
+
+	Ads           int // ads in the index
+	Keys          int // entries, every alias counted
+	CanonicalKeys int // entries, the aliases of a language counted once
+	SourceTime    time.Time
+
+	Rejects []campaign.Reject // of the document, which it shares them with
+	Reasons map[string]int    // rejects by reason; reasons without rejects are absent
+}
+
+// Compile returns the index of a document's campaigns. It fails with ErrTooLarge where the index passes p.MaxBytes, and
+// otherwise only on campaigns that campaign.Decode would not have made.
+func Compile(doc *campaign.Document, p Params) (*Result, error) {
+	b := adindex.NewBuilder()
+	groups, err := addAds(b, doc.Campaigns)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range groups {
+		if err := g.addTo(b); err != nil {
+			return nil, fmt.Errorf("key %s: %w", g.key, err)
+		}
+	}
+	var sourceTime int64
+	if !p.SourceTime.IsZero() {
+		sourceTime = p.SourceTime.Unix()
+	}
+	data, err := b.Build(sourceTime)
+	if err != nil {
+		return nil, fmt.Errorf("build index: %w", err)
+	}
+	if p.MaxBytes > 0 && len(data) > p.MaxBytes {
+		return nil, fmt.Errorf("%w: %d bytes for %d ads, the limit is %d bytes",
+			ErrTooLarge, len(data), len(doc.Campaigns), p.MaxBytes)
+	}
+	// Envoy reports no reason for an index that the filter refuses, so what the filter would say is found out here.
+	r, err := adindex.Open(data)
+	if err != nil {
+		return nil, fmt.Errorf("open the compiled index: %w", err)
+	}
+	return &Result{
+		Bytes: data, Version: adindex.Version(data),
+		Ads: r.Ads(), Keys: r.Keys(), CanonicalKeys: r.Cursors(), SourceTime: p.SourceTime,
+		Rejects: doc.Rejects, Reasons: countReasons(doc.Rejects),
+	}, nil
+}
+
+func countReasons(rejects []campaign.Reject) map[string]int {
+	reasons := make(map[string]int)
+	for _, r := range rejects {
+		reasons[r.Reason]++
+	}
+	return reasons
+}

@@ -1,0 +1,118 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"go.uber.org/zap/zaptest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func config(t *testing.T) Config {
+	t.Helper()
+	r := prometheus.NewRegistry()
+	c := prometheus.NewCounter(prometheus.CounterOpts{Name: "adsidecar_test_total", Help: "Of this test."})
+	r.MustRegister(c)
+	return Config{
+		Status:   func() any { return map[string]int{"ads": 3} },
+		Ready:    func() error { return nil },
+		Gatherer: r,
+		Logger:   zaptest.NewLogger(t),
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	ready := config(t)
+	notReady := config(t)
+	notReady.Ready = func() error { return errors.New("no index is published yet") }
+	broken := config(t)
+	broken.Status = func() any { return func() {} }
+
+	for name, tc := range map[string]struct {
+		config Config
+		method string
+		path   string
+		status int
+		body   string
+	}{
+		"healthy":                       {ready, "GET", "/healthz", 200, `{"status":"healthy"}`},
+		"ready with an index":           {ready, "GET", "/readyz", 200, `{"status":"ready"}`},
+		"healthy but not ready":         {notReady, "GET", "/healthz", 200, `{"status":"healthy"}`},
+		"not ready without an index":    {notReady, "GET", "/readyz", 503, `{"message":"no index is published yet","code":"not_ready"}`},
+		"status":                        {ready, "GET", "/api/v1/status", 200, `{"ads":3}`},
+		"a status that has no JSON":     {broken, "GET", "/api/v1/status", 500, `{"message":"An internal error happened.","code":"internal"}`},
+		"nothing can be changed":        {ready, "POST", "/api/v1/status", 405, `{"message":"Only GET and HEAD are allowed here.","code":"method_not_allowed"}`},
+		"an unknown path names the few": {ready, "GET", "/nothing", 404, `{"message":"There is nothing at this path. Known: /healthz /readyz /metrics /api/v1/status","code":"not_found"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			Handler(tc.config).ServeHTTP(w, httptest.NewRequest(tc.method, tc.path, nil))
+			require.Equal(t, tc.status, w.Code)
+			require.JSONEq(t, tc.body, w.Body.String())
+			require.Equal(t, "application/json", w.Header().Get("Content-Type"))
+			require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
+			if tc.status == 405 {
+				require.Equal(t, "GET, HEAD", w.Header().Get("Allow"))
+			}
+		})
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	w := httptest.NewRecorder()
+	Handler(config(t)).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	require.Equal(t, 200, w.Code)
+	require.Contains(t, w.Body.String(), "adsidecar_test_total 0")
+}
+
+// TestShutdown ends the context while a request is under way: it is answered, and Serve returns.
+func TestShutdown(t *testing.T) {
+	asked, release := make(chan struct{}), make(chan struct{})
+	c := config(t)
+	c.Status = func() any {
+		close(asked)
+		<-release
+		return map[string]int{"ads": 1}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- Serve(ctx, l, Handler(c), c.Logger) }()
+
+	answered := make(chan error, 1)
+	go func() {
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+l.Addr().String()+"/api/v1/status", nil)
+		if err != nil {
+			answered <- err
+			return
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			answered <- err
+			return
+		}
+		defer resp.Body.Close() //nolint:errcheck // read to its end
+		body, err := io.ReadAll(resp.Body)
+		if err == nil && !json.Valid(body) {
+			err = errors.New("the answer was cut off")
+		}
+		answered <- err
+	}()
+	<-asked
+	cancel()
+	close(release)
+	require.NoError(t, <-answered)
+	require.NoError(t, <-served)
+}

@@ -1,0 +1,92 @@
+package envoy
+
+import (
+	"fmt"
+
+	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	celv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/filters/cel/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+)
+
+// reply is the body of an error that Envoy makes itself.
+type reply struct {
+	status     uint32
+	message    string
+	code       string
+	retryAfter string
+	// filterToo: the ad filter answers with this status as well, and its body must stay.
+	filterToo bool
+}
+
+var replies = []reply{
+	{status: 400, message: "The request is malformed.", code: "bad_request", filterToo: true},
+	{status: 401, message: "Unauthorized", code: "unauthorized"},
+	{status: 403, message: "This token may not be used here.", code: "forbidden"},
+	{status: 404, message: "There is nothing at this path.", code: "not_found", filterToo: true},
+	{status: 405, message: "This method is not allowed here.", code: "method_not_allowed", filterToo: true},
+	{status: 408, message: "The request took too long to arrive.", code: "request_timeout"},
+	{status: 413, message: "The request body is too large.", code: "payload_too_large"},
+	{status: 414, message: "The request's path is too long.", code: "uri_too_long", filterToo: true},
+	{status: 426, message: "This protocol is not supported here.", code: "bad_request"},
+	{status: 429, message: "Too many requests.", code: "too_many_requests", retryAfter: "1"},
+	{status: 431, message: "The request headers are too large.", code: "headers_too_large"},
+	{status: 500, message: "An internal error happened.", code: "internal", filterToo: true},
+	{status: 502, message: "The upstream's answer could not be used.", code: "upstream_error"},
+	{status: 503, message: "The upstream is not available.", code: "upstream_unavailable", retryAfter: "1", filterToo: true},
+	{status: 504, message: "The upstream did not answer in time.", code: "upstream_timeout"},
+}
+
+// localReplies give Envoy's own errors the error body of the API. They see the filter's replies too; those have no code details, which
+// tells them apart.
+func localReplies() *hcmv3.LocalReplyConfig {
+	lr := &hcmv3.LocalReplyConfig{}
+	for _, r := range replies {
+		filter := status(r.status)
+		if r.filterToo {
+			filter = &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_AndFilter{AndFilter: &accesslogv3.AndFilter{
+				Filters: []*accesslogv3.AccessLogFilter{filter, byEnvoy()},
+			}}}
+		}
+		m := &hcmv3.ResponseMapper{
+			Filter: filter,
+			BodyFormatOverride: &corev3.SubstitutionFormatString{
+				Format: &corev3.SubstitutionFormatString_TextFormatSource{
+					TextFormatSource: inline(fmt.Sprintf(`{"message":%q,"code":%q}`, r.message, r.code)),
+				},
+				ContentType: "application/json",
+			},
+			HeadersToAdd: append(constantHeaders(), &corev3.HeaderValueOption{
+				// Errors of the codec have no request id otherwise.
+				Header:       &corev3.HeaderValue{Key: "x-request-id", Value: "%UNIQUE_ID%"},
+				AppendAction: corev3.HeaderValueOption_ADD_IF_ABSENT,
+			}),
+		}
+		if r.status == 401 {
+			m.HeadersToAdd = append(m.HeadersToAdd, header("www-authenticate", "Bearer"))
+		}
+		if r.retryAfter != "" {
+			m.HeadersToAdd = append(m.HeadersToAdd, header("retry-after", r.retryAfter))
+		}
+		lr.Mappers = append(lr.Mappers, m)
+	}
+	return lr
+}
+
+func status(code uint32) *accesslogv3.AccessLogFilter {
+	return &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_StatusCodeFilter{StatusCodeFilter: &accesslogv3.StatusCodeFilter{
+		Comparison: &accesslogv3.ComparisonFilter{
+			Op:    accesslogv3.ComparisonFilter_EQ,
+			Value: &corev3.RuntimeUInt32{DefaultValue: code, RuntimeKey: fmt.Sprintf("adsidecar.reply.%d", code)},
+		},
+	}}}
+}
+
+func byEnvoy() *accesslogv3.AccessLogFilter {
+	return &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_ExtensionFilter{ExtensionFilter: &accesslogv3.ExtensionFilter{
+		Name: "cel",
+		ConfigType: &accesslogv3.ExtensionFilter_TypedConfig{TypedConfig: mustAny(&celv3.ExpressionFilter{
+			Expression: "response.code_details != ''",
+		})},
+	}}}
+}

@@ -10,12 +10,12 @@ import (
 )
 
 // accessLog is one JSON object a request on stdout. Of the query it holds country and lang alone, cut short: a client may put anything
-// into a query, a token among them.
+// into a query, a token among them. So it may into the method of HTTP/2.
 func accessLog(c *gateway.Config) []*accesslogv3.AccessLog {
 	fields := map[string]string{
 		"time":        "%START_TIME(%Y-%m-%dT%H:%M:%E3SZ)%",
 		"request_id":  "%REQ(X-REQUEST-ID)%",
-		"method":      "%REQ(:METHOD)%",
+		"method":      "%REQ(:METHOD):16%",
 		"path":        "%PATH(NQ):256%",
 		"country":     "%QUERY_PARAM(country):8%",
 		"lang":        "%QUERY_PARAM(lang):8%",

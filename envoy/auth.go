@@ -38,12 +38,12 @@ const (
 // extracts both from a Bearer header, and all that is extracted must verify.
 func jwtAuthentication(c *gateway.Config) *jwtv3.JwtAuthentication {
 	j := &jwtv3.JwtAuthentication{Providers: map[string]*jwtv3.JwtProvider{}}
-	var any jwtv3.JwtRequirementOrList
+	var forms jwtv3.JwtRequirementOrList
 	for i := range c.Issuers {
 		for _, form := range []struct{ name, prefix string }{{"bearer", "Bearer "}, {"bearer_lower", "bearer "}, {"raw", ""}} {
 			name := jwksCluster(&c.Issuers[i]) + "/" + c.Issuers[i].Issuer + "/" + form.name
 			j.Providers[name] = provider(c, &c.Issuers[i], form.prefix)
-			any.Requirements = append(any.Requirements, &jwtv3.JwtRequirement{
+			forms.Requirements = append(forms.Requirements, &jwtv3.JwtRequirement{
 				RequiresType: &jwtv3.JwtRequirement_ProviderName{ProviderName: name},
 			})
 		}
@@ -51,7 +51,7 @@ func jwtAuthentication(c *gateway.Config) *jwtv3.JwtAuthentication {
 	j.Rules = []*jwtv3.RequirementRule{{
 		Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
 		RequirementType: &jwtv3.RequirementRule_Requires{Requires: &jwtv3.JwtRequirement{
-			RequiresType: &jwtv3.JwtRequirement_RequiresAny{RequiresAny: &any},
+			RequiresType: &jwtv3.JwtRequirement_RequiresAny{RequiresAny: &forms},
 		}},
 	}}
 	return j
@@ -89,8 +89,8 @@ func provider(c *gateway.Config, is *gateway.Issuer, prefix string) *jwtv3.JwtPr
 		// Verifying RS256 is the dearest step of a request.
 		JwtCacheConfig: &jwtv3.JwtCacheConfig{JwtCacheSize: is.CachedTokens, JwtMaxTokenSize: maxTokenBytes},
 	}
-	if max := is.MaxTokenLifetime.D(); max > 0 {
-		p.MaxLifetime = duration(max)
+	if life := is.MaxTokenLifetime.D(); life > 0 {
+		p.MaxLifetime = duration(life)
 	}
 	headers := make([]string, 0, len(c.Tokens.ClaimHeaders))
 	for h := range c.Tokens.ClaimHeaders {

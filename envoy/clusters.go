@@ -110,6 +110,8 @@ func upstream(u *gateway.Upstream) *clusterv3.Cluster {
 	}}}
 	if u.HealthCheck != nil {
 		cl.HealthChecks = []*corev3.HealthCheck{healthCheck(u)}
+		// Envoy's own is 50: with half of the servers ill all of them get requests again, the ill ones too.
+		cl.CommonLbConfig = &clusterv3.Cluster_CommonLbConfig{HealthyPanicThreshold: &typev3.Percent{Value: 0}}
 	}
 	return cl
 }

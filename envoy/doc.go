@@ -36,7 +36,7 @@ const (
 func mustAny(m proto.Message) *anypb.Any {
 	a := &anypb.Any{}
 	if err := anypb.MarshalFrom(a, m, proto.MarshalOptions{Deterministic: true}); err != nil {
-		panic(fmt.Sprintf("pack %T: %v", m, err))
+		panic(fmt.Sprintf("pack %T: %v", m, err)) //nolint:forbidigo // a fault of this package, not of its input
 	}
 	return a
 }

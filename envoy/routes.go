@@ -19,6 +19,9 @@ const (
 	healthPath = "/health"
 )
 
+// oneToken is a whole Authorization header with a signed token, raw or after "Bearer " or "bearer ".
+const oneToken = `([Bb]earer )?[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+`
+
 // routeConfiguration has, for no prefix and each stage prefix: the ad route, /health, the configured routes in their order; and at last
 // the route of every other path, a 404 for those who have a token.
 func routeConfiguration(c *gateway.Config) *routev3.RouteConfiguration {
@@ -62,18 +65,20 @@ func routeConfiguration(c *gateway.Config) *routev3.RouteConfiguration {
 	return rc
 }
 
-// guarded puts before a route that needs a token the refusal of two Authorization headers: Envoy joins them with a comma, and
-// "Basic x,Bearer <valid>" must not pass for one token. Public routes take any Authorization, which is their upstream's business.
+// guarded puts before a route that needs a token the refusal of an Authorization header that is not one token, whole: jwt_authn looks for
+// "Bearer " anywhere in the value, so "Basic Bearer <valid>" would pass for one, and Envoy joins two headers with a comma. A request
+// without the header is jwt_authn's. Public routes take any Authorization, which is their upstream's business.
 func guarded(r *routev3.Route) []*routev3.Route {
 	guard := &routev3.Route{
-		Name: r.Name + ".two_tokens",
+		Name: r.Name + ".not_one_token",
 		Match: &routev3.RouteMatch{
 			PathSpecifier: r.Match.PathSpecifier,
 			Headers: []*routev3.HeaderMatcher{{
 				Name: "authorization",
 				HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
-					MatchPattern: &matcherv3.StringMatcher_Contains{Contains: ","},
+					MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: oneToken}},
 				}},
+				InvertMatch: true,
 			}},
 		},
 		Action:               directResponse(401),

@@ -195,7 +195,7 @@ func (p *parser) expand(n *yaml.Node, lookup func(string) (string, bool), seen m
 var (
 	yamlLine    = regexp.MustCompile(`^(?:yaml: )?line (\d+): (.*)$`)
 	yamlGoType  = regexp.MustCompile(` into (?:gateway\.)?([A-Za-z0-9_*.\[\]]+)$`)
-	yamlTagName = regexp.MustCompile("cannot unmarshal !!(\\w+)")
+	yamlTagName = regexp.MustCompile(`cannot unmarshal !!(\w+)`)
 )
 
 // yamlFindings turns the library's errors into findings, without the names of Go types.

@@ -1,0 +1,29 @@
+// Package publish keeps the published index at what the campaign source says.
+//
+// A Loop polls the source, decodes and compiles the document, and hands the index to the sink when its version, the hash
+// of its content, has changed. Whatever goes wrong, the last good index stays published: a failed poll, a document that
+// cannot be used and an index over its limit are counted, logged when they begin and end, and told by Status, and
+// nothing else. A document whose ads array is empty is a good one and empties the index.
+//
+// "Not modified" repeats the verdict on the document that it refers to: a source that keeps answering 304 to a broken
+// document stays unusable.
+//
+// # Last good document
+//
+// The last document whose index the sink accepted is kept in Config.StateDir and published at once after a restart,
+// before the first poll is answered. The one before it is kept beside it, and takes its place if proxies refuse the index
+// after it was written: a restart must not begin with it. A file that is damaged is reported and ignored. So is the document of another
+// source: an operator who changes the source has said that the old document is not to be served, and a document of a
+// test system served in production, or a withdrawn ad served again, does more harm than a new proxy without ads;
+// connected proxies keep the index that they have anyway. The file is replaced only by a good document of the new
+// source, so pointing back brings the old one back. Sources say themselves what identifies them (see Resumer).
+//
+// # Pace
+//
+// The next poll follows after Config.Interval, at once if the source reports a change or PollNow is called (bursts are
+// gathered for 100 ms), and after a backoff if the source failed: Interval, doubled with each failure up to four
+// intervals, but to no more than a minute or one interval, whichever is longer. A source that never answered since the
+// start is asked faster at first, from half a second on, because control plane and source often start together. All
+// waits vary by 10 % either way, so that replicas do not poll in step. A document that cannot be used is no failure of
+// the source: its correction is seen after one interval.
+package publish

@@ -1,0 +1,128 @@
+package publish
+
+import (
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"adsidecar/controlplane/campaign"
+)
+
+// metrics are the Prometheus metrics of a Loop. Every label has a closed set of values, but for the version of
+// adsidecar_index_info, of which only the present one is there.
+type metrics struct {
+	polls          *prometheus.CounterVec
+	lastSuccess    prometheus.Gauge
+	failures       prometheus.Gauge
+	publishes      prometheus.Counter
+	publishErrors  *prometheus.CounterVec
+	quarantined    prometheus.Gauge
+	fromDisk       prometheus.Gauge
+	info           *prometheus.GaugeVec
+	bytes          prometheus.Gauge
+	ads            prometheus.Gauge
+	keys           prometheus.Gauge
+	sourceTime     prometheus.Gauge
+	rejected       *prometheus.GaugeVec
+	compileSeconds prometheus.Histogram
+	stateErrors    prometheus.Counter
+}
+
+func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		polls:         counterVec("source_polls_total", "Polls of the campaign source by result.", "result"),
+		lastSuccess:   gauge("source_last_success_timestamp_seconds", "Unix time at which the source last gave or confirmed a usable document; 0: never."),
+		failures:      gauge("source_consecutive_failures", "Polls without a usable document since the last one with."),
+		publishes:     counter("index_publishes_total", "Indexes that the xDS server accepted for publishing."),
+		publishErrors: counterVec("index_publish_errors_total", "Indexes that the xDS server did not accept, by reason.", "reason"),
+		quarantined:   gauge("index_quarantined", "1 while the index of the source's document is held back because proxies refused it."),
+		fromDisk:      gauge("index_from_disk", "1 while the published index comes from disk and the source has not confirmed it."),
+		info:          gaugeVec("index_info", "The published index; always 1.", "version"),
+		bytes:         gauge("index_bytes", "Size of the published index."),
+		ads:           gauge("index_ads", "Ads in the published index."),
+		keys:          gauge("index_keys", "Country and language pairs in the published index, language aliases counted each."),
+		sourceTime:    gauge("index_source_timestamp_seconds", "Unix time of the document from which the published index was made."),
+		rejected:      gaugeVec("ads_rejected", "Ads of the last usable document that are not served, by reason.", "reason"),
+		compileSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "compile_seconds",
+			Help:    "Time to decode a document and to compile its index.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}),
+		stateErrors: counter("state_errors_total", "Failures to read or write the last good document on disk."),
+	}
+	// A series that appears with its first event has no rate for it.
+	for _, o := range outcomes {
+		m.polls.WithLabelValues(string(o))
+	}
+	for _, reason := range []string{"quarantined", "error"} {
+		m.publishErrors.WithLabelValues(reason)
+	}
+	m.setRejects(nil)
+	if registerer == nil {
+		return m, nil
+	}
+	var errs []error
+	for _, c := range []prometheus.Collector{
+		m.polls, m.lastSuccess, m.failures, m.publishes, m.publishErrors, m.quarantined, m.fromDisk, m.info, m.bytes,
+		m.ads, m.keys, m.sourceTime, m.rejected, m.compileSeconds, m.stateErrors,
+	} {
+		errs = append(errs, registerer.Register(c))
+	}
+	return m, errors.Join(errs...)
+}
+
+func (m *metrics) setRejects(byReason map[string]int) {
+	for _, reason := range campaign.Reasons() {
+		m.rejected.WithLabelValues(reason).Set(float64(byReason[reason]))
+	}
+}
+
+// setIndex shows index in place of the version before; nil and "" are none.
+func (m *metrics) setIndex(index *IndexStatus, before string) {
+	if before != "" {
+		m.info.DeleteLabelValues(before)
+	}
+	if index == nil {
+		index = &IndexStatus{}
+	} else {
+		m.info.WithLabelValues(index.Version).Set(1)
+	}
+	m.bytes.Set(float64(index.Bytes))
+	m.ads.Set(float64(index.Ads))
+	m.keys.Set(float64(index.Keys))
+	m.sourceTime.Set(seconds(index.SourceTime))
+}
+
+const namespace = "adsidecar"
+
+func counter(name, help string) prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
+}
+
+func counterVec(name, help, label string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, []string{label})
+}
+
+func gauge(name, help string) prometheus.Gauge {
+	return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help})
+}
+
+func gaugeVec(name, help, label string) *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, []string{label})
+}
+
+// seconds returns t as Unix time, and 0 for the zero time.
+func seconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1e3
+}
+
+func boolFloat(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

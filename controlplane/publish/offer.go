@@ -1,0 +1,73 @@
+package publish
+
+import (
+	"errors"
+
+	"go.uber.org/zap"
+)
+
+// offer hands the candidate to the sink unless it is published or quarantined already; again offers it all the same.
+func (l *Loop) offer(again bool) {
+	index := l.candidate
+	if index == nil {
+		return
+	}
+	if !again {
+		if index.Version == l.sink.Published() {
+			l.hold("", nil)
+			return
+		}
+		if index.Version == l.refused {
+			return
+		}
+	}
+
+	err := l.sink.Publish(index)
+	switch {
+	case err == nil:
+		l.published = index
+		l.hold("", nil)
+		l.metrics.publishes.Inc()
+		l.describeIndex(index)
+		l.log.Info("index published", zap.String("version", index.Version), zap.Int("bytes", len(index.Bytes)),
+			zap.Int("ads", index.Ads), zap.Int("keys", index.Keys), zap.Int("rejected", len(index.Rejects)),
+			zap.Time("source_time", index.SourceTime))
+	case errors.Is(err, ErrQuarantined):
+		l.metrics.publishErrors.WithLabelValues("quarantined").Inc()
+		l.hold(index.Version, err)
+		l.unsave(index.Version)
+	default:
+		l.metrics.publishErrors.WithLabelValues("error").Inc()
+		l.hold("", err)
+	}
+}
+
+// hold notes whether the candidate is held back: as a quarantined version, or by an error that may pass.
+func (l *Loop) hold(version string, err error) {
+	l.refused = version
+	l.metrics.quarantined.Set(boolFloat(version != ""))
+	class := ""
+	switch {
+	case version != "":
+		class = "quarantined " + version
+	case err != nil:
+		class = "error"
+	}
+	l.offers.report(class, err, "index not published, the last good one stays", "index published again")
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.status.QuarantinedVersion = version
+	l.status.PublishError = text(err)
+}
+
+// confirm notes that what is published is what the source says, and no longer the word of the disk alone.
+func (l *Loop) confirm() {
+	if l.published == nil || l.candidate.Version != l.published.Version {
+		return
+	}
+	l.metrics.fromDisk.Set(0)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.status.Source.ServedFromDisk = false
+}

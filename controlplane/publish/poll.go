@@ -1,0 +1,107 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"adsidecar/controlplane/campaign"
+	"adsidecar/controlplane/compile"
+)
+
+// outcome is the result of a poll, as metrics and status name it.
+type outcome string
+
+const (
+	outcomeNone        outcome = ""
+	outcomeOK          outcome = "ok"
+	outcomeNotModified outcome = "not_modified"
+	outcomeError       outcome = "error"     // the source did not answer well
+	outcomeUnusable    outcome = "unusable"  // the document cannot be used
+	outcomeTooLarge    outcome = "too_large" // the document or its index is over the limit
+)
+
+var outcomes = []outcome{outcomeOK, outcomeNotModified, outcomeError, outcomeUnusable, outcomeTooLarge}
+
+// verdict is what was found of the document that the source gave last.
+type verdict struct {
+	outcome outcome // none: no document yet
+	err     error   // why it cannot be used
+}
+
+// poll asks the source once and does what follows from the answer.
+func (l *Loop) poll(ctx context.Context) {
+	snapshot, err := l.source.Poll(ctx)
+	if ctx.Err() != nil {
+		return // the program stops: not a failure of the source
+	}
+	found, failed := l.classify(snapshot, err)
+	if failed {
+		l.failures++
+	} else {
+		l.failures, l.answered = 0, true
+	}
+	l.tell(found)
+	l.offer(false)
+	if found.err == nil {
+		l.confirm()
+	}
+	l.save()
+	l.show()
+}
+
+// classify returns what a poll found, and whether the source itself failed: it is asked more slowly then.
+func (l *Loop) classify(snapshot campaign.Snapshot, err error) (found verdict, failed bool) {
+	var large interface{ TooLarge() bool }
+	switch {
+	case err == nil:
+		l.verdict = l.judge(snapshot)
+		return l.verdict, false
+	case !errors.Is(err, campaign.ErrNotModified):
+		if errors.As(err, &large) && large.TooLarge() {
+			return verdict{outcomeTooLarge, err}, true
+		}
+		return verdict{outcomeError, err}, true
+	case l.verdict.outcome == outcomeNone:
+		return verdict{outcomeError, errors.New("not modified, before there was a document")}, true
+	case l.verdict.err != nil:
+		return l.verdict, false
+	default:
+		return verdict{outcome: outcomeNotModified}, false
+	}
+}
+
+// judge decodes and compiles a document. A usable one becomes the candidate.
+func (l *Loop) judge(snapshot campaign.Snapshot) verdict {
+	started := time.Now()
+	doc, err := campaign.Decode(snapshot.Data)
+	if err != nil {
+		return verdict{outcomeUnusable, fmt.Errorf("document: %w", err)}
+	}
+	index, err := compile.Compile(doc, compile.Params{SourceTime: snapshot.SourceTime, MaxBytes: l.maxBytes})
+	l.metrics.compileSeconds.Observe(time.Since(started).Seconds())
+	switch {
+	case errors.Is(err, compile.ErrTooLarge):
+		return verdict{outcomeTooLarge, err}
+	case err != nil:
+		return verdict{outcomeUnusable, fmt.Errorf("compile: %w", err)}
+	}
+
+	l.describeDocument(snapshot, index)
+	l.candidate = index
+	if l.published != nil && index.Version == l.published.Version {
+		l.candidate = l.published // the same content: one copy is enough
+	}
+	l.unsaved = &lastGood{
+		Data: snapshot.Data,
+		metadata: metadata{
+			Source: identify(l.source), Location: l.status.Source.Location,
+			SourceTime: snapshot.SourceTime, ReadAt: l.now().UTC(),
+		},
+	}
+	if l.resumer != nil {
+		l.unsaved.Position = l.resumer.Position()
+	}
+	return verdict{outcome: outcomeOK}
+}

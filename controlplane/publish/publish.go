@@ -1,0 +1,182 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"adsidecar/controlplane/campaign"
+	"adsidecar/controlplane/compile"
+)
+
+// DefaultInterval is the time between two polls unless Config says otherwise.
+const DefaultInterval = 10 * time.Second
+
+// ErrQuarantined is what a Sink's Publish wraps when it holds back that version of the index: proxies have refused it.
+var ErrQuarantined = errors.New("index version is quarantined")
+
+// Source gives the campaign document. Poll is called by one goroutine; the other methods by any.
+type Source interface {
+	// Poll returns the document as it is now, or campaign.ErrNotModified if it is the one that Poll returned last or
+	// that Resume named. It must end when ctx is done, and by its own limit otherwise. An error that has a method
+	// TooLarge() bool which returns true is counted as a document over its limit.
+	Poll(ctx context.Context) (campaign.Snapshot, error)
+
+	// Changed returns a channel that receives a value when the document may have changed, always the same one and
+	// never closed. nil: the source cannot tell.
+	Changed() <-chan struct{}
+
+	// Describe returns a word for the kind of source and its location without secrets.
+	Describe() (kind, location string)
+}
+
+// Resumer is a Source that can go on where an earlier process stopped. A source without it is identified by what
+// Describe returns.
+type Resumer interface {
+	// Identity tells the source from others, in particular documents of the same source from those of others. It is
+	// stored and must hold no secret.
+	Identity() string
+
+	// Position returns an opaque text that belongs to the document which Poll returned last.
+	Position() string
+
+	// Resume makes last, a document that Poll returned in an earlier process with this position, the one to which
+	// campaign.ErrNotModified refers.
+	Resume(last campaign.Snapshot, position string)
+}
+
+// Sink takes the compiled index.
+type Sink interface {
+	// Publish makes index the published one. An error that wraps ErrQuarantined is final for that version until
+	// Retry; any other is tried again after the next poll. Publish must not modify index and may keep it.
+	Publish(index *compile.Result) error
+
+	// Published returns the version that proxies are given now, "" for none. It differs from what Publish accepted
+	// last when proxies refused that and it was taken back. Any goroutine calls it.
+	Published() string
+}
+
+// Config configures a Loop.
+type Config struct {
+	Source Source
+	Sink   Sink
+
+	// Interval is the time between two polls. 0 means DefaultInterval.
+	Interval time.Duration
+
+	// MaxIndexBytes bounds the compiled index. 0 means compile.DefaultMaxBytes.
+	MaxIndexBytes int
+
+	// StateDir is the directory of the last good document, made if it does not exist. Empty: no document is kept and
+	// a restarted program publishes nothing until the source answers.
+	StateDir string
+
+	Logger     *zap.Logger           // nil: silence
+	Now        func() time.Time      // nil: time.Now
+	Registerer prometheus.Registerer // nil: metrics are not exported
+}
+
+// Loop publishes the index. New, then Run once; the other methods may be called by any goroutine at any time.
+type Loop struct {
+	source   Source
+	resumer  Resumer // nil if the source is none
+	sink     Sink
+	interval time.Duration
+	maxBytes int
+	store    *store // nil without a StateDir
+	log      *zap.Logger
+	now      func() time.Time
+	random   func() float64 // in [0, 1)
+	metrics  *metrics
+
+	wake  chan struct{} // holds one value
+	retry atomic.Bool
+
+	// What follows belongs to Run.
+	verdict   verdict
+	candidate *compile.Result // index of the last usable document
+	published *compile.Result // what the sink accepted last
+	refused   string          // version that the sink quarantined
+	shown     string          // version that the metrics tell of
+	stored    string          // version of the document on disk
+	unsaved   *lastGood       // last usable document while it is not on disk
+	failures  int             // polls in a row that the source did not answer well
+	answered  bool            // the source has answered since the start
+	polls     reporter
+	saves     reporter
+	offers    reporter
+
+	mu      sync.Mutex // guards what follows
+	status  Status
+	history []IndexStatus // what the sink accepted, the latest last
+}
+
+// New returns a Loop for cfg. The error says that cfg is incomplete or that the state directory cannot be written.
+func New(cfg Config) (*Loop, error) {
+	if cfg.Source == nil || cfg.Sink == nil {
+		return nil, errors.New("source and sink: both are needed")
+	}
+	if cfg.Interval < 0 || cfg.MaxIndexBytes < 0 {
+		return nil, errors.New("interval and max index bytes: negative")
+	}
+	l := &Loop{
+		source: cfg.Source, sink: cfg.Sink, interval: cfg.Interval, maxBytes: cfg.MaxIndexBytes,
+		log: cfg.Logger, now: cfg.Now, random: rand.Float64,
+		wake: make(chan struct{}, 1),
+	}
+	l.resumer, _ = cfg.Source.(Resumer)
+	if l.interval == 0 {
+		l.interval = DefaultInterval
+	}
+	if l.maxBytes == 0 {
+		l.maxBytes = compile.DefaultMaxBytes
+	}
+	if l.log == nil {
+		l.log = zap.NewNop()
+	}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	l.polls = reporter{log: l.log, now: l.now}
+	l.saves, l.offers = l.polls, l.polls
+	l.status.Source.Kind, l.status.Source.Location = cfg.Source.Describe()
+	if cfg.StateDir != "" {
+		s, err := openStore(cfg.StateDir)
+		if err != nil {
+			return nil, fmt.Errorf("state directory: %w", err)
+		}
+		l.store = s
+		l.status.State.Path = s.path
+	}
+	m, err := newMetrics(cfg.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	l.metrics = m
+	return l, nil
+}
+
+// PollNow makes the next poll due at once. Calls that come in a burst cause one poll.
+func (l *Loop) PollNow() {
+	select {
+	case l.wake <- struct{}{}:
+	default: // one is waiting already
+	}
+}
+
+// Retry offers the index of the last usable document to the sink again, even if that version is published or was
+// quarantined, and polls. A sink that quarantined it must have been told first.
+func (l *Loop) Retry() {
+	l.retry.Store(true)
+	l.PollNow()
+}
+
+// Ready reports whether an index is published.
+func (l *Loop) Ready() bool { return l.sink.Published() != "" }

@@ -1,0 +1,94 @@
+package publish
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"strings"
+	"time"
+)
+
+// The file of the last good document is one line that names the format, its version and the checksum of the rest, one
+// line of JSON with the metadata, and the document as the source gave it:
+//
+//	adsidecar-last-good 1 sha256:9f86…\n
+//	{"source":"http 3d1c…","location":"https://…",…}\n
+//	{"ads":[…]}
+//
+// One file, so that document and metadata cannot come apart; text, so that an operator can read and cut it.
+const (
+	stateMagic   = "adsidecar-last-good "
+	stateVersion = "1"
+	stateSum     = " sha256:"
+
+	maxStateHeader = 128
+)
+
+// lastGood is a document whose index was published, with what is needed to go on from it.
+type lastGood struct {
+	metadata
+	Data []byte
+}
+
+type metadata struct {
+	Source     string    `json:"source"`   // identity of the source
+	Location   string    `json:"location"` // for people
+	SourceTime time.Time `json:"source_time"`
+	ReadAt     time.Time `json:"read_at"`
+	Position   string    `json:"position,omitempty"`
+}
+
+// writeTo writes the file.
+func (g *lastGood) writeTo(w io.Writer) error {
+	meta, err := json.Marshal(g.metadata)
+	if err != nil {
+		return fmt.Errorf("metadata: %w", err)
+	}
+	meta = append(meta, '\n')
+	sum := sha256.New()
+	for _, part := range [][]byte{meta, g.Data} {
+		_, _ = sum.Write(part) // never fails
+	}
+	for _, part := range [][]byte{stateHeader(sum), meta, g.Data} {
+		if _, err := w.Write(part); err != nil {
+			return err // names the file
+		}
+	}
+	return nil
+}
+
+func stateHeader(sum hash.Hash) []byte {
+	return []byte(stateMagic + stateVersion + stateSum + hex.EncodeToString(sum.Sum(nil)) + "\n")
+}
+
+// parseLastGood reads the bytes of a file. The result keeps data. It never panics, and it accepts nothing that writeTo
+// has not written whole.
+func parseLastGood(data []byte) (*lastGood, error) {
+	header, rest, found := bytes.Cut(data, []byte{'\n'})
+	if !found || len(header) > maxStateHeader || !bytes.HasPrefix(header, []byte(stateMagic)) {
+		return nil, errors.New("not a last good document")
+	}
+	version, _, _ := strings.Cut(string(header[len(stateMagic):]), " ")
+	if version != stateVersion {
+		return nil, fmt.Errorf("format %q, this program reads %q", version, stateVersion)
+	}
+	sum := sha256.New()
+	_, _ = sum.Write(rest) // never fails
+	if want := stateHeader(sum); !bytes.Equal(data[:len(header)+1], want) {
+		return nil, errors.New("checksum does not match: the file is damaged or truncated")
+	}
+	meta, document, found := bytes.Cut(rest, []byte{'\n'})
+	if !found {
+		return nil, errors.New("no document after the metadata")
+	}
+	g := &lastGood{Data: document}
+	if err := json.Unmarshal(meta, &g.metadata); err != nil {
+		return nil, fmt.Errorf("metadata: %w", err)
+	}
+	return g, nil
+}

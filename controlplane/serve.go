@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc/credentials"
+
+	"adsidecar/controlplane/admin"
+	"adsidecar/controlplane/compile"
+	"adsidecar/controlplane/publish"
+	"adsidecar/controlplane/xds"
+	"adsidecar/envoy"
+	"adsidecar/envoy/gateway"
+)
+
+func serveCommand(load func() (*gateway.Config, error)) *cobra.Command {
+	var level string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Poll the campaign source, compile the index and push it to every Envoy.",
+		Long: "Poll the campaign source, compile the index and push it to every Envoy. Logs are JSON on stderr.\n" +
+			"SIGTERM and Ctrl-C end it; the Envoys go on with what they have. A changed configuration is read at a restart,\n" +
+			"which no game notices.",
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := load()
+			if err != nil {
+				return err
+			}
+			log, err := newLogger(level, zapcore.AddSync(cmd.ErrOrStderr()))
+			if err != nil {
+				return misuse{err}
+			}
+			defer zap.RedirectStdLog(log.Named("std"))() // net/http complains there about servers that break the protocol
+			return serve(cmd.Context(), c, log)
+		},
+	}
+	cmd.Flags().StringVar(&level, "log-level", "info", "One of debug, info, warn, error.")
+	return cmd
+}
+
+func newLogger(level string, out zapcore.WriteSyncer) (*zap.Logger, error) {
+	l, err := zapcore.ParseLevel(level)
+	if err != nil {
+		return nil, fmt.Errorf("--log-level: %q is none of debug, info, warn, error", level)
+	}
+	format := zap.NewProductionEncoderConfig()
+	format.TimeKey, format.MessageKey = "time", "message"
+	format.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+	format.EncodeDuration = zapcore.StringDurationEncoder
+	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(format), zapcore.Lock(out), l)), nil
+}
+
+// serve runs until ctx ends, or a part fails that the others cannot do without. Whatever can be wrong from the start (addresses,
+// certificates, the state directory) is found before anything runs.
+func serve(ctx context.Context, c *gateway.Config, log *zap.Logger) (err error) {
+	started := time.Now()
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
+
+	fleet, err := newFleet(c, metrics, log)
+	if err != nil {
+		return err
+	}
+	src, watch, err := openSource(&c.Campaigns, log.Named("source"))
+	if err != nil {
+		return err
+	}
+	loop, err := publish.New(publish.Config{
+		Source:        src,
+		Sink:          sink{gateway: c, fleet: fleet},
+		Interval:      c.Campaigns.PollInterval.D(),
+		MaxIndexBytes: c.Campaigns.MaxIndexMiB << 20,
+		StateDir:      c.Campaigns.StateDir,
+		Logger:        log.Named("publish"),
+		Registerer:    metrics,
+	})
+	if err != nil {
+		return err
+	}
+
+	xdsListener, err := listen(ctx, "xds.address", c.XDS.Address)
+	if err != nil {
+		return err
+	}
+	adminListener, err := listen(ctx, "admin.address", c.Admin.Address)
+	if err != nil {
+		return errors.Join(err, xdsListener.Close())
+	}
+	handler := admin.Handler(admin.Config{
+		Status:   func() any { return newStatus(started, loop, fleet) },
+		Ready:    func() error { return ready(loop) },
+		Gatherer: metrics,
+		Logger:   log.Named("admin"),
+	})
+
+	log.Info("control plane starts", zap.String("xds", c.XDS.Address), zap.Bool("xds_tls", c.XDS.TLS != nil),
+		zap.String("admin", c.Admin.Address), zap.Duration("poll_interval", c.Campaigns.PollInterval.D()))
+	if c.XDS.Insecure {
+		log.Warn("xds without TLS beyond loopback, as configured (xds.insecure): anyone who reaches it can read the campaigns",
+			zap.String("address", c.XDS.Address))
+	}
+	if c.Admin.Insecure {
+		log.Warn("admin without credentials beyond loopback, as configured (admin.insecure)", zap.String("address", c.Admin.Address))
+	}
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return part("xds", fleet.Serve(ctx, xdsListener)) })
+	group.Go(func() error { return part("admin", admin.Serve(ctx, adminListener, handler, log.Named("admin"))) })
+	group.Go(func() error { return part("publish", loop.Run(ctx)) })
+	if watch != nil {
+		group.Go(func() error { return part("watch the campaign file", watch.Run(ctx)) })
+	}
+	err = group.Wait()
+	if err != nil {
+		log.Error("control plane ends", zap.Error(err))
+		return err
+	}
+	log.Info("control plane ends", zap.Duration("after", time.Since(started)))
+	return nil
+}
+
+// ready is an error while a new Envoy would get no index.
+func ready(loop *publish.Loop) error {
+	if loop.Ready() {
+		return nil
+	}
+	return errors.New("no index is published yet")
+}
+
+// part names the part that an error came from. The end of the context is none.
+func part(name string, err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+func listen(ctx context.Context, key, address string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return l, nil
+}
+
+// newFleet is the xDS server with the gateway's listener and clusters on offer.
+func newFleet(c *gateway.Config, metrics prometheus.Registerer, log *zap.Logger) (*xds.Server, error) {
+	var creds credentials.TransportCredentials
+	if c.XDS.TLS != nil {
+		var err error
+		if creds, err = mutualTLS(c.XDS.TLS); err != nil {
+			return nil, fmt.Errorf("xds.tls: %w", err)
+		}
+	}
+	fleet, err := xds.New(xds.Config{
+		Logger:       log.Named("xds"),
+		Registerer:   metrics,
+		Credentials:  creds,
+		VerdictGrace: c.XDS.VerdictGrace.D(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return fleet, fleet.SetGateway(envoy.Listeners(c, nil), envoy.Clusters(c))
+}
+
+// sink takes compiled indexes to the Envoys.
+type sink struct {
+	gateway *gateway.Config
+	fleet   *xds.Server
+}
+
+var _ publish.Sink = sink{}
+
+// Published implements publish.Sink.
+func (s sink) Published() string { return s.fleet.IndexVersion() }
+
+// Publish implements publish.Sink.
+func (s sink) Publish(index *compile.Result) error {
+	err := s.fleet.Publish(xds.Index{
+		Version:    index.Version,
+		Resource:   envoy.AdsExtension(s.gateway, index.Bytes),
+		SourceTime: index.SourceTime,
+	})
+	if errors.Is(err, xds.ErrQuarantined) {
+		return fmt.Errorf("%w: %w", publish.ErrQuarantined, err)
+	}
+	return err
+}

@@ -1,0 +1,129 @@
+package xds
+
+import (
+	"time"
+
+	"github.com/envoyproxy/go-control-plane/pkg/cache/v3"
+	"go.uber.org/zap"
+)
+
+// The methods of this file bring what happens on the streams to the verdicts, and the verdicts back to the streams. They are called
+// with the mutex held.
+
+// offered brings all streams up to date after a change of what is on offer.
+func (s *Server) offered(k kind) {
+	s.stopTimer(k)
+	now := s.now()
+	for _, session := range s.fleet.connected {
+		st := session.subs[k]
+		if st == nil {
+			continue
+		}
+		s.claimed(st, k)
+		session.respond(k)
+		st.refresh(s.verdicts[k].offered, now)
+	}
+}
+
+// claimed counts it as an acknowledgement that an Envoy came with the version on offer.
+func (s *Server) claimed(st *subscription, k kind) {
+	v := s.verdicts[k]
+	if st.claim(k, v.offered) && v.acknowledge(v.offered) {
+		s.log.Info("version acknowledged", zap.Stringer("type", k), zap.String("version", v.offered.version), zap.Bool("held_before", true))
+		s.stopTimer(k)
+	}
+}
+
+// answered takes the acknowledgement or rejection that the request carries, if any.
+func (s *Server) answered(from *session, k kind, req *cache.DeltaRequest) {
+	nonce, detail := req.GetResponseNonce(), req.GetErrorDetail()
+	if nonce == "" && detail == nil {
+		s.settle(k) // the subscription may have changed
+		return
+	}
+	st, now := from.subs[k], s.now()
+	o := st.carried(nonce)
+	switch {
+	case detail != nil:
+		s.rejected(from, k, o, clipMiddle(detail.GetMessage(), maxText), now)
+	case o != nil:
+		s.acknowledged(from, k, o, now)
+	}
+	s.settle(k)
+	st.refresh(s.verdicts[k].offered, now)
+}
+
+func (s *Server) acknowledged(from *session, k kind, o *offer, now time.Time) {
+	st, v := from.subs[k], s.verdicts[k]
+	st.acked, st.answeredSeq, st.lastAck, st.nack.current = o.version, v.same(o).seq, now, false
+	s.metrics.acks[k].Inc()
+	// Once a version, else a push to a large fleet is as many lines.
+	level := zap.DebugLevel
+	if v.acknowledge(o) {
+		level = zap.InfoLevel
+		if v.suspect.IsZero() {
+			s.stopTimer(k)
+		}
+	}
+	s.log.Log(level, "version acknowledged", append(from.fields(), zap.Stringer("type", k), zap.String("version", o.version))...)
+}
+
+// rejected is given no offer if the nonce is unknown.
+func (s *Server) rejected(from *session, k kind, o *offer, text string, now time.Time) {
+	st, v := from.subs[k], s.verdicts[k]
+	st.nack = nack{at: now, text: text, current: true}
+	s.metrics.nacks[k].Inc()
+	if o != nil {
+		st.nack.version, st.answeredSeq = o.version, v.same(o).seq
+		if v.reject(o, Rejection{Node: from.node.id, Text: text}, now) {
+			s.startTimer(k)
+		}
+	}
+	s.log.Error("version rejected", append(from.fields(),
+		zap.Stringer("type", k), zap.String("version", st.nack.version), zap.String("text", text))...)
+}
+
+// settle rolls the offer back if that is due.
+func (s *Server) settle(k kind) {
+	v := s.verdicts[k]
+	bad := v.settle(s.pending(k), s.now())
+	if bad == nil {
+		return
+	}
+	s.metrics.rollbacks[k].Inc()
+	s.log.Error("version quarantined", zap.Stringer("type", k), zap.String("version", bad.version),
+		zap.String("node", v.quarantined[len(v.quarantined)-1].Node), zap.String("text", v.quarantined[len(v.quarantined)-1].Text))
+	if v.offered != nil {
+		s.log.Warn("rolled back", zap.Stringer("type", k), zap.String("from", bad.version), zap.String("to", v.offered.version))
+	} else {
+		s.log.Warn("nothing to roll back to", zap.Stringer("type", k), zap.String("from", bad.version))
+	}
+	s.offered(k)
+}
+
+// pending counts the connected Envoys that want the offer and have not answered it.
+func (s *Server) pending(k kind) int {
+	o, n := s.verdicts[k].offered, 0
+	for _, session := range s.fleet.connected {
+		if st := session.subs[k]; st.wants(o) && st.answeredSeq != o.seq {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *Server) startTimer(k kind) {
+	s.stopTimer(k)
+	s.timers[k] = s.after(s.config.VerdictGrace, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.settle(k)
+	})
+}
+
+func (s *Server) stopTimer(k kind) {
+	if s.timers[k] != nil {
+		s.timers[k]()
+		s.timers[k] = nil
+	}
+}

@@ -1,0 +1,173 @@
+package archtest
+
+// rule says what one package may import. Whatever is not listed is forbidden.
+type rule struct {
+	ours  []string // packages of this module
+	tests []string // packages of this module that its tests may import besides
+	third []string // modules of others, as prefixes of import paths; nil is the standard library alone
+	pure  bool     // same input, same output: no files, sockets, processes or logs
+	why   string
+}
+
+// anyThird is the rule of packages at the edge, where libraries are bound in.
+var anyThird = []string{""}
+
+const (
+	sdk       = "github.com/proxy-wasm/proxy-wasm-go-sdk"
+	envoyAPI  = "github.com/envoyproxy/go-control-plane/envoy"
+	protobuf  = "google.golang.org/protobuf"
+	extraText = "golang.org/x/text"
+)
+
+// rules are the import rules: one for each package, no package without one. In a list, "a/..." stands for a and all below.
+var rules = map[string]rule{
+	"filter": {
+		ours:  []string{"filter/plugin"},
+		third: []string{sdk},
+		why:   "main registers the plugin, nothing else",
+	},
+	"filter/plugin": {
+		ours:  []string{"filter/adindex", "filter/adrequest"},
+		tests: []string{"controlplane/campaign", "controlplane/compile"},
+		third: []string{sdk},
+		why:   "the glue between proxy-wasm and the pure packages; every library here is in the memory of every Envoy worker",
+	},
+	"filter/adindex": {
+		tests: []string{"e2e/refmodel"},
+		pure:  true,
+		why:   "the index format is read in a WebAssembly VM and written by the control plane: standard library only",
+	},
+	"filter/adrequest": {
+		pure: true,
+		why:  "queries and answers are bytes in, bytes out: standard library only, testable without Envoy",
+	},
+	"filter/build": {
+		why: "the build step of the module must run before anything else is there",
+	},
+	"controlplane": {
+		ours: []string{
+			"controlplane/admin", "controlplane/campaign", "controlplane/compile", "controlplane/publish", "controlplane/source",
+			"controlplane/xds", "envoy", "envoy/gateway", "filter/adindex",
+		},
+		third: anyThird,
+		why:   "main wires the parts together; no part imports it",
+	},
+	"controlplane/campaign": {
+		tests: []string{"e2e/refmodel"},
+		third: []string{extraText},
+		pure:  true,
+		why:   "the model of the domain knows nothing of how it is fetched, compiled or served",
+	},
+	"controlplane/source": {
+		ours:  []string{"controlplane/campaign"},
+		third: anyThird,
+		why:   "sources fetch documents; what becomes of them is the publisher's",
+	},
+	"controlplane/compile": {
+		ours:  []string{"controlplane/campaign", "filter/adindex", "filter/adrequest"},
+		tests: []string{"e2e/refmodel"},
+		pure:  true,
+		why:   "replicas must compile the same bytes; adrequest renders the answer bodies, which it owns",
+	},
+	"controlplane/publish": {
+		ours:  []string{"controlplane/campaign", "controlplane/compile"},
+		tests: []string{"controlplane/source", "filter/adindex"},
+		third: anyThird,
+		why:   "the loop knows sources and sinks by its own interfaces, not by their packages",
+	},
+	"controlplane/xds": {
+		ours:  []string{"envoy", "envoy/gateway"},
+		tests: []string{"filter/adindex"},
+		third: anyThird,
+		why:   "the server hands out resources that envoy builds; it does not know where an index comes from",
+	},
+	"controlplane/admin": {
+		third: anyThird,
+		why:   "answers what it is given functions for; the parts that it shows do not know that they are shown",
+	},
+	"envoy": {
+		ours:  []string{"envoy/gateway"},
+		tests: []string{"filter/adindex"},
+		third: []string{envoyAPI, protobuf, "sigs.k8s.io/yaml"},
+		pure:  true,
+		why:   "builders are pure, so that golden files prove them",
+	},
+	"envoy/gateway": {
+		third: []string{"gopkg.in/yaml.v3", "golang.org/x/net"},
+		why:   "the configuration's types are what all others agree on: they import none of them",
+	},
+	"e2e": {
+		ours:  []string{"e2e/...", "envoy/gateway", "controlplane/campaign", "controlplane/publish", "controlplane/xds"},
+		tests: []string{"filter/adindex", "controlplane/compile", "envoy"},
+		third: anyThird,
+		why:   "the tests drive the programs from outside; of the parts they read formats and status types, no behaviour",
+	},
+	"e2e/local": {
+		ours:  []string{"e2e/stack", "envoy/gateway"},
+		third: anyThird,
+		why:   "the local stack starts the built programs as an operator would",
+	},
+	"e2e/stack": {
+		ours:  []string{"envoy/gateway"},
+		third: anyThird,
+		why:   "processes, ports and logs of a stack, for the tests and the local stack",
+	},
+	"e2e/refmodel": {
+		third: []string{},
+		pure:  true,
+		why:   "the reference model is written from the rules alone: what it shared with the code it could not prove wrong",
+	},
+	"internal/archtest": {
+		why: "reads the repository as files",
+	},
+	"internal/testrun": {
+		why: "runs before anything is known to build",
+	},
+}
+
+// impure are the standard packages that reach out of the process. Package net is not among them: pure code joins and
+// parses addresses with it.
+var impure = []string{"os/...", "net/http/...", "log/...", "syscall", "math/rand/...", "crypto/rand"}
+
+// testLibraries may be imported by every test.
+var testLibraries = []string{
+	"github.com/stretchr/testify/require", "pgregory.net/rapid", "go.uber.org/goleak", "go.uber.org/zap",
+	"google.golang.org/protobuf", "github.com/tetratelabs/wazero",
+}
+
+// confined are libraries that only the named packages may import, tests included.
+var confined = map[string]struct {
+	to  []string
+	why string
+}{
+	sdk: {
+		to:  []string{"filter", "filter/plugin"},
+		why: "the plugin alone knows that there is a proxy around it",
+	},
+}
+
+// programs are what is built and shipped, with what must not be in them, however deep.
+var programs = map[string]struct {
+	env    []string
+	folder string
+	banned map[string]string
+}{
+	"the module": {
+		env:    []string{"GOOS=wasip1", "GOARCH=wasm"},
+		folder: "./filter",
+		banned: map[string]string{
+			"net/http":   "megabytes that each worker compiles and holds",
+			"crypto/tls": "as net/http",
+			"testing":    "test code in a shipped module",
+		},
+	},
+	"the control plane": {
+		folder: "./controlplane",
+		banned: map[string]string{
+			// Not "testing": go-control-plane's log package imports it.
+			"net/http/httptest":           "test code in a shipped program",
+			"github.com/stretchr/testify": "test code in a shipped program",
+			sdk:                           "the control plane builds indexes, it does not run in a proxy",
+		},
+	},
+}

@@ -58,6 +58,8 @@ func keysCluster(name string, is *gateway.Issuer) *clusterv3.Cluster {
 		}
 	}
 	cl := cluster(name, []string{net.JoinHostPort(u.Hostname(), port)}, jwksTimeout)
+	// Envoy takes a cluster's name in a statistic to end at the first dot; the host's rest would become part of the statistic's name.
+	cl.AltStatName = strings.NewReplacer(".", "_", ":", "_").Replace(name)
 	if u.Scheme == "https" {
 		cl.TransportSocket = tls(u.Hostname(), is.CAFile, "", "")
 	}

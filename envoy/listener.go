@@ -61,7 +61,7 @@ func connectionManager(c *gateway.Config, index []byte) *hcmv3.HttpConnectionMan
 			MaxConcurrentStreams:        wrapperspb.UInt32(http2MaxStreams),
 			InitialStreamWindowSize:     wrapperspb.UInt32(http2StreamWindowBytes),
 			InitialConnectionWindowSize: wrapperspb.UInt32(http2ConnectionWindowBytes),
-			// gRPC through the gateway may carry CONNECT-less WebSocket neighbours on one connection; errors end a stream, not all.
+			// A malformed request ends its stream, not the connection with all the others on it.
 			OverrideStreamErrorOnInvalidHttpMessage: wrapperspb.Bool(true),
 		},
 		MaxRequestHeadersKb:   wrapperspb.UInt32(l.MaxHeaderKiB),
@@ -86,7 +86,7 @@ func httpFilters(c *gateway.Config, index []byte) []*hcmv3.HttpFilter {
 		{Name: rbacFilter, ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: mustAny(tokenRules(c))}},
 		adsFilter(c, index),
 		{Name: "envoy.filters.http.router", ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: mustAny(&routerv3.Router{
-			// No x-envoy-* headers towards clients and upstreams.
+			// No x-envoy-* headers towards clients.
 			SuppressEnvoyHeaders: true,
 		})}},
 	}

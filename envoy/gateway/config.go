@@ -67,8 +67,8 @@ type Issuer struct {
 	TokenUses []string `yaml:"token_uses"`
 	// JWKSCache is how long keys are kept before they are read again, so how long a new signing key may be unknown. At least 6s.
 	JWKSCache Duration `yaml:"jwks_cache"`
-	// MaxTokenLifetime refuses tokens with a longer life than this, and so bounds how long a withdrawn key's cached token passes.
-	// 0: no limit.
+	// MaxTokenLifetime refuses tokens that expire later than this from now, and so bounds how long a withdrawn key's cached token
+	// passes. 0: no limit.
 	MaxTokenLifetime Duration `yaml:"max_token_lifetime"`
 	// CachedTokens is how many verified tokens each worker remembers. Size it for the players that are active at once.
 	CachedTokens uint32 `yaml:"cached_tokens"`

@@ -56,6 +56,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.AddCommand(serveCommand(load), validateCommand(&file), explainCommand(load), bootstrapCommand(load))
 
 	err := root.ExecuteContext(ctx)
+	if _, _, unknown := root.Find(args); err != nil && unknown != nil {
+		err = misuse{unknown}
+	}
 	var m misuse
 	switch {
 	case err == nil:

@@ -98,7 +98,7 @@ var rules = map[string]rule{
 	},
 	"e2e": {
 		ours:  []string{"e2e/...", "envoy/gateway", "controlplane/campaign", "controlplane/publish", "controlplane/xds"},
-		tests: []string{"filter/adindex", "controlplane/compile", "envoy"},
+		tests: []string{"filter/adindex", "filter/adrequest", "controlplane/compile", "envoy"},
 		third: anyThird,
 		why:   "the tests drive the programs from outside; of the parts they read formats and status types, no behaviour",
 	},

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"adsidecar/e2e/stack"
+)
+
+// screen is what a run prints; it is read while it is written.
+type screen struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// running is a run on free ports, in a folder of its own.
+type running struct {
+	config
+	screen *screen
+	cancel context.CancelFunc
+	ended  chan error
+}
+
+func startRun(t *testing.T) *running {
+	t.Helper()
+	root, err := stack.FindRoot()
+	require.NoError(t, err)
+	_, err = stack.Build(t.Context(), root)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	out := &screen{}
+	// A blank in the path, as in many a home folder.
+	r := &running{config: config{root: root, dir: filepath.Join(t.TempDir(), "a folder"), out: out}, screen: out, cancel: cancel, ended: make(chan error, 1)}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.ended <- run(ctx, r.config)
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	return r
+}
+
+// env reads the env file by a shell, as scripts do. It is nil while there is none.
+func (r *running) env(t *testing.T) map[string]string {
+	t.Helper()
+	file := filepath.Join(r.dir, envFile)
+	if _, err := os.Stat(file); err != nil {
+		return nil
+	}
+	text, err := exec.CommandContext(t.Context(), "/bin/sh", "-c", `set -a; . "$1"; env`, "sh", file).Output()
+	require.NoError(t, err)
+	env := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if key, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "="); ok {
+			env[key] = value
+		}
+	}
+	return env
+}
+
+// wait returns the env file when there is one, or when it satisfies until.
+func (r *running) wait(t *testing.T, until func(env map[string]string) bool) map[string]string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	var env map[string]string
+	require.NoError(t, stack.Poll(ctx, func(context.Context) error {
+		if env = r.env(t); env == nil || !until(env) {
+			return errors.New(r.screen.String())
+		}
+		return nil
+	}))
+	return env
+}
+
+func (r *running) end(t *testing.T) error {
+	t.Helper()
+	select {
+	case err := <-r.ended:
+		return err
+	case <-time.After(time.Minute):
+		require.Fail(t, "the run does not end", r.screen.String())
+		return nil
+	}
+}
+
+func anything(map[string]string) bool { return true }
+
+// client runs the documented Python client.
+func (r *running) client(t *testing.T, env map[string]string) (string, error) {
+	t.Helper()
+	tools, err := stack.FindTools(t.Context(), stack.ToolsConfig{Root: r.root})
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), tools.Python, filepath.Join(r.root, "examples", "ad_client.py"), "us", "eng")
+	cmd.Env = os.Environ()
+	for key, value := range env {
+		cmd.Env = append(cmd.Env, key+"="+value)
+	}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func pid(t *testing.T, env map[string]string, key string) int {
+	t.Helper()
+	n, err := strconv.Atoi(env[key])
+	require.NoError(t, err)
+	return n
+}
+
+const oneAd = `{"ads":[{"id":"mine","video_url":"https://v.example/mine","country":"us","lang":"eng","start_hour":0,"end_hour":24}]}`
+
+func TestRunServesSurvivesItsControlPlaneAndDiesWithEnvoy(t *testing.T) {
+	r := startRun(t)
+	env := r.wait(t, anything)
+	info, err := os.Stat(filepath.Join(r.dir, envFile))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	for _, key := range []string{
+		"BASE_URL", "COGNITO_ENDPOINT", "USER_POOL_ID", "CLIENT_ID", "USERNAME", "PASSWORD", "SOURCE_FILE", "ENVOY_ADMIN",
+		"CONTROLPLANE_URL", "ENVOY_PID", "CONTROLPLANE_PID",
+	} {
+		require.NotEmpty(t, env[key], key)
+	}
+	require.NoError(t, stack.Poll(t.Context(), func(context.Context) error {
+		if !strings.Contains(r.screen.String(), "Ctrl-C stops everything.") {
+			return errors.New(r.screen.String())
+		}
+		return nil
+	}))
+	require.Contains(t, r.screen.String(), "curl -H 'Authorization: Bearer ey")
+	require.Contains(t, r.screen.String(), env["BASE_URL"]+"/ad_request?country=")
+
+	t.Run("the client of the examples gets the ads of the replaced file", func(t *testing.T) {
+		require.NoError(t, stack.ReplaceFile(env["SOURCE_FILE"], []byte(oneAd), 0o644))
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		want := `200 {"id":"mine","url":"https://v.example/mine","videoUrl":"https://v.example/mine"}` + "\n"
+		require.NoError(t, stack.Poll(ctx, func(context.Context) error {
+			out, err := r.client(t, env)
+			if err != nil || out != want {
+				return fmt.Errorf("%w: %s", err, out)
+			}
+			return nil
+		}))
+	})
+	t.Run("a second run says that this one runs", func(t *testing.T) {
+		c := r.config
+		err := run(t.Context(), c)
+		require.ErrorContains(t, err, fmt.Sprintf("it is already running (process %d)", os.Getpid()))
+		require.FileExists(t, filepath.Join(r.dir, envFile), "the first one's file stays")
+	})
+	t.Run("a killed control plane is started again", func(t *testing.T) {
+		killed := pid(t, env, "CONTROLPLANE_PID")
+		require.NoError(t, syscall.Kill(killed, syscall.SIGKILL))
+		again := r.wait(t, func(e map[string]string) bool { return e["CONTROLPLANE_PID"] != env["CONTROLPLANE_PID"] })
+		require.Equal(t, env["ENVOY_PID"], again["ENVOY_PID"])
+		require.Contains(t, r.screen.String(), fmt.Sprintf("controlplane (process %d) ended: signal: killed", killed))
+		status, err := http.Get(again["CONTROLPLANE_URL"] + "/healthz") //nolint:noctx,forbidigo // one request of a test
+		require.NoError(t, err)
+		require.NoError(t, status.Body.Close())
+		require.Equal(t, http.StatusOK, status.StatusCode)
+		http.DefaultClient.CloseIdleConnections() //nolint:forbidigo // see above
+		env = again
+	})
+	t.Run("a killed Envoy ends everything", func(t *testing.T) {
+		require.NoError(t, syscall.Kill(pid(t, env, "ENVOY_PID"), syscall.SIGKILL))
+		err := r.end(t)
+		require.ErrorContains(t, err, "envoy (process "+env["ENVOY_PID"]+") ended: signal: killed")
+		require.ErrorContains(t, err, "its last lines:")
+		require.NoFileExists(t, filepath.Join(r.dir, envFile))
+		for _, key := range []string{"BASE_URL", "COGNITO_ENDPOINT", "CONTROLPLANE_URL"} {
+			_, err := net.Dial("tcp", env[key][strings.Index(env[key], "//")+2:])
+			require.Error(t, err, "%s still answers", key)
+		}
+	})
+}
+
+func TestRunStopsWhenItIsInterrupted(t *testing.T) {
+	t.Run("while it serves", func(t *testing.T) {
+		r := startRun(t)
+		env := r.wait(t, anything)
+		r.cancel()
+		require.NoError(t, r.end(t))
+		require.NoFileExists(t, filepath.Join(r.dir, envFile))
+		require.ErrorIs(t, syscall.Kill(pid(t, env, "ENVOY_PID"), 0), syscall.ESRCH)
+		require.ErrorIs(t, syscall.Kill(pid(t, env, "CONTROLPLANE_PID"), 0), syscall.ESRCH)
+		require.True(t, strings.HasSuffix(r.screen.String(), "\nstopped\n"), r.screen.String())
+	})
+	t.Run("while it starts", func(t *testing.T) {
+		r := startRun(t)
+		require.NoError(t, stack.Poll(t.Context(), func(context.Context) error {
+			if !strings.Contains(r.screen.String(), "starting Cognito") {
+				return errors.New("not yet")
+			}
+			return nil
+		}))
+		r.cancel()
+		require.NoError(t, r.end(t))
+		require.NoFileExists(t, filepath.Join(r.dir, envFile))
+	})
+}

@@ -22,7 +22,7 @@ type reply struct {
 var replies = []reply{
 	{status: 400, message: "The request is malformed.", code: "bad_request", filterToo: true},
 	{status: 401, message: "Unauthorized", code: "unauthorized"},
-	{status: 403, message: "This token may not be used here.", code: "forbidden"},
+	{status: 403, message: "Not allowed here with this token or this protocol.", code: "forbidden"},
 	{status: 404, message: "There is nothing at this path.", code: "not_found", filterToo: true},
 	{status: 405, message: "This method is not allowed here.", code: "method_not_allowed", filterToo: true},
 	{status: 408, message: "The request took too long to arrive.", code: "request_timeout"},

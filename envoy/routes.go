@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -26,11 +27,13 @@ const oneToken = `([Bb]earer )?[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+`
 // the route of every other path, a 404 for those who have a token.
 func routeConfiguration(c *gateway.Config) *routev3.RouteConfiguration {
 	var routes []*routev3.Route
-	stages := append([]string{""}, c.Listener.StagePrefixes...)
+	// The stages first: a catch-all of the configuration would take their paths as its own.
+	stages := append(slices.Clone(c.Listener.StagePrefixes), "")
 	for _, stage := range stages {
 		routes = append(routes, guarded(adRoute(stage))...)
 		routes = append(routes, healthRoute(stage))
 	}
+	routes = append(routes, dotSegments())
 	upstreams := map[string]*gateway.Upstream{}
 	for i := range c.Upstreams {
 		upstreams[c.Upstreams[i].Name] = &c.Upstreams[i]
@@ -63,6 +66,20 @@ func routeConfiguration(c *gateway.Config) *routev3.RouteConfiguration {
 		rc.ResponseHeadersToAdd = []*corev3.HeaderValueOption{header("x-served-by", c.Listener.ServedBy)}
 	}
 	return rc
+}
+
+// dotSegments refuses paths with a dot segment that carries a parameter. Envoy leaves "/public/..;/game" as it is where the dots came
+// percent-encoded, and matches it as below /public; servers that read "..;" as ".." would answer it as /game, without the token that
+// /game needs.
+func dotSegments() *routev3.Route {
+	return &routev3.Route{
+		Name: "dot_segment",
+		Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{
+			Regex: `.*/\.{1,2};.*`,
+		}}},
+		Action:               directResponse(400),
+		TypedPerFilterConfig: public(),
+	}
 }
 
 // guarded puts before a route that needs a token the refusal of an Authorization header that is not one token, whole: jwt_authn looks for

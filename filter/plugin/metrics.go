@@ -17,7 +17,7 @@ const (
 	internal                   // 500, and a request let through to its route
 )
 
-// Envoy puts "wasmcustom." before the names. All workers share one value of each.
+// Envoy puts "wasmcustom." before the names in /stats, and nothing in /stats/prometheus. All workers share one value of each.
 var counterNames = [...]string{
 	served:      "adsidecar.served",
 	noAd:        "adsidecar.no_ad",

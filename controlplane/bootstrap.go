@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
-	"go.uber.org/zap"
 
-	"adsidecar/controlplane/campaign"
 	"adsidecar/controlplane/compile"
-	"adsidecar/controlplane/publish"
 	"adsidecar/envoy"
 	"adsidecar/envoy/gateway"
 	"adsidecar/filter/adindex"
@@ -24,8 +22,9 @@ func bootstrapCommand(load func() (*gateway.Config, error)) *cobra.Command {
 		Use:   "bootstrap",
 		Short: "Print an Envoy's bootstrap.",
 		Long: "Print an Envoy's bootstrap. Listener, clusters and index come from the control plane;\n" +
-			"with --static only the index does. --static --with-index puts the index of now in, for an Envoy\n" +
-			"that must start and serve while no control plane is up; it takes updates when one is.",
+			"with --static only the index does. --static --with-index puts an index in, for an Envoy that must\n" +
+			"start and serve while no control plane is up; it takes updates when one is. The index is that of the\n" +
+			"last good document in campaigns.state_dir, and without one of the source's; stderr says which.",
 		Example: "  adsidecar bootstrap --config gateway.yaml > envoy.yaml && envoy -c envoy.yaml",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -52,49 +51,54 @@ func bootstrapCommand(load func() (*gateway.Config, error)) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&node, "node-id", "", "Name of this Envoy (default: envoy.node_id of the configuration).")
 	cmd.Flags().BoolVar(&static, "static", false, "Put listener and clusters in.")
-	cmd.Flags().BoolVar(&withIndex, "with-index", false, "With --static: put the index of now in.")
+	cmd.Flags().BoolVar(&withIndex, "with-index", false, "With --static: put an index in, of the last good document or else of the source's.")
 	return cmd
 }
 
-// presentIndex compiles what the source has now; a source that is down or unusable is replaced by the last good document on disk, and
-// stderr says so.
+// presentIndex compiles the last good document on disk: it is known that Envoys take its index, while the source's may be one that they
+// refused, and no Envoy would start with that. Without one it is the source's. stderr is told which one it is.
 func presentIndex(ctx context.Context, c *gateway.Config, stderr io.Writer) ([]byte, error) {
-	index, err := sourceIndex(ctx, c)
-	if err == nil {
-		return index, nil
-	}
-	src, _, openErr := openSource(&c.Campaigns, zap.NewNop())
-	if openErr != nil {
-		return nil, openErr
-	}
-	last, diskErr := publish.LastGood(c.Campaigns.StateDir, src)
+	used, index, diskErr := lastGoodIndex(c)
 	if diskErr != nil {
-		return nil, fmt.Errorf("no index: %w; and no last good document: %w", err, diskErr)
+		var err error
+		if used, index, err = sourceIndex(ctx, c); err != nil {
+			return nil, fmt.Errorf("no index: %w; and of the source: %w", diskErr, err)
+		}
+		used.Instead = diskErr.Error()
 	}
-	_, _ = fmt.Fprintf(stderr, "adsidecar: %v; using the last good document in %s\n", err, c.Campaigns.StateDir)
-	return compiled(c, last)
-}
-
-func sourceIndex(ctx context.Context, c *gateway.Config) ([]byte, error) {
-	snapshot, name, err := document(ctx, c, "", nil)
-	if err != nil {
-		return nil, err
-	}
-	index, err := compiled(c, snapshot)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
+	_, _ = fmt.Fprintf(stderr, "adsidecar: index of the document %s\n", used.text(time.Now()))
 	return index, nil
 }
 
-func compiled(c *gateway.Config, snapshot campaign.Snapshot) ([]byte, error) {
-	doc, err := campaign.Decode(snapshot.Data)
+func lastGoodIndex(c *gateway.Config) (origin, []byte, error) {
+	d, err := lastGoodDocument(&c.Campaigns)
+	if err != nil {
+		return origin{}, nil, err
+	}
+	index, err := d.compile(c)
+	if err != nil {
+		err = fmt.Errorf("last good document: %w", err)
+	}
+	return d.origin, index, err
+}
+
+func sourceIndex(ctx context.Context, c *gateway.Config) (origin, []byte, error) {
+	d, err := sourceDocument(ctx, &c.Campaigns)
+	if err != nil {
+		return origin{}, nil, err
+	}
+	index, err := d.compile(c)
+	return d.origin, index, err
+}
+
+func (d document) compile(c *gateway.Config) ([]byte, error) {
+	doc, err := d.decode()
 	if err != nil {
 		return nil, err
 	}
-	result, err := compile.Compile(doc, compile.Params{SourceTime: snapshot.SourceTime, MaxBytes: c.Campaigns.MaxIndexMiB << 20})
+	result, err := compile.Compile(doc, compile.Params{SourceTime: d.SourceTime, MaxBytes: c.Campaigns.MaxIndexMiB << 20})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", d.origin.Location, err)
 	}
 	return result.Bytes, nil
 }

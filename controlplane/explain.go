@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -16,7 +17,7 @@ import (
 
 type explainOptions struct {
 	country, lang, at, campaigns string
-	json                         bool
+	lastGood, json               bool
 }
 
 func explainCommand(load func() (*gateway.Config, error)) *cobra.Command {
@@ -24,10 +25,16 @@ func explainCommand(load func() (*gateway.Config, error)) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain",
 		Short: "Say which ads a country and language get, in which order, and why the others are not served.",
+		Long: "Say which ads a country and language get, in which order, and why the others are not served.\n" +
+			"The document is the one of --campaigns, else the source's, which may be one that is not published, else,\n" +
+			"if the source fails, the last good one in campaigns.state_dir. The first line says which one it is.",
 		Example: "  adsidecar explain --country us --lang eng\n" +
 			"  adsidecar explain --country fr --lang fr --at 2026-12-24T23:59:59Z --json",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.lastGood && o.campaigns != "" {
+				return misuse{errors.New("--campaigns and --last-good exclude each other")}
+			}
 			c, err := load()
 			if err != nil {
 				return err
@@ -39,6 +46,7 @@ func explainCommand(load func() (*gateway.Config, error)) *cobra.Command {
 	cmd.Flags().StringVar(&o.lang, "lang", "", "Two or three letters, as in a request.")
 	cmd.Flags().StringVar(&o.at, "at", "", "The time, RFC 3339 with an offset (default: now).")
 	cmd.Flags().StringVar(&o.campaigns, "campaigns", "", "A campaign document; - is stdin (default: what the configured source has now).")
+	cmd.Flags().BoolVar(&o.lastGood, "last-good", false, "Explain the last good document in campaigns.state_dir.")
 	cmd.Flags().BoolVar(&o.json, "json", false, "Print JSON.")
 	return cmd
 }
@@ -55,13 +63,9 @@ func explain(ctx context.Context, c *gateway.Config, o explainOptions, stdin io.
 	if _, err := compile.Explain(&campaign.Document{}, o.country, o.lang, at); err != nil {
 		return misuse{fmt.Errorf("explain: %w", err)}
 	}
-	snapshot, name, err := document(ctx, c, o.campaigns, stdin)
+	d, doc, err := explained(ctx, &c.Campaigns, o, stdin)
 	if err != nil {
 		return err
-	}
-	doc, err := campaign.Decode(snapshot.Data)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
 	}
 	e, err := compile.Explain(doc, o.country, o.lang, at)
 	if err != nil {
@@ -71,7 +75,42 @@ func explain(ctx context.Context, c *gateway.Config, o explainOptions, stdin io.
 		enc := json.NewEncoder(stdout)
 		enc.SetIndent("", "  ")
 		enc.SetEscapeHTML(false)
-		return enc.Encode(e)
+		return enc.Encode(struct {
+			Document origin `json:"document"`
+			compile.Explanation
+		}{d.origin, e})
+	}
+	if _, err := fmt.Fprintf(stdout, "document: %s\n", d.origin.text(time.Now())); err != nil {
+		return err
 	}
 	return e.WriteText(stdout)
+}
+
+// explained returns the document that is asked for. The last good one takes the place of a source's that cannot be used, as it does in
+// what is served.
+func explained(ctx context.Context, c *gateway.Campaigns, o explainOptions, stdin io.Reader) (document, *campaign.Document, error) {
+	switch {
+	case o.lastGood:
+		return decoded(lastGoodDocument(c))
+	case o.campaigns != "":
+		return decoded(givenDocument(ctx, c, o.campaigns, stdin))
+	}
+	d, doc, err := decoded(sourceDocument(ctx, c))
+	if err == nil {
+		return d, doc, nil
+	}
+	d, doc, diskErr := decoded(lastGoodDocument(c))
+	if diskErr != nil {
+		return document{}, nil, fmt.Errorf("%w; and %w", err, diskErr)
+	}
+	d.origin.Instead = err.Error()
+	return d, doc, nil
+}
+
+func decoded(d document, err error) (document, *campaign.Document, error) {
+	if err != nil {
+		return document{}, nil, err
+	}
+	doc, err := d.decode()
+	return d, doc, err
 }

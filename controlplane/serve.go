@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,10 +32,14 @@ func serveCommand(load func() (*gateway.Config, error)) *cobra.Command {
 		Use:   "serve",
 		Short: "Poll the campaign source, compile the index and push it to every Envoy.",
 		Long: "Poll the campaign source, compile the index and push it to every Envoy. Logs are JSON on stderr.\n" +
-			"SIGTERM and Ctrl-C end it; the Envoys go on with what they have. A changed configuration is read at a restart,\n" +
-			"which no game notices.",
+			"SIGTERM and Ctrl-C end it; the Envoys go on with what they have. A changed configuration is read at a restart:\n" +
+			"requests go on; where listener or routes changed, Envoy drains connections opened before within ten minutes,\n" +
+			"WebSockets and gRPC streams with them. SIGHUP polls the source now, and offers a document again whose index Envoys rejected.",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			hangup := make(chan os.Signal, 1)
+			signal.Notify(hangup, syscall.SIGHUP)
+			defer signal.Stop(hangup)
 			c, err := load()
 			if err != nil {
 				return err
@@ -42,7 +49,7 @@ func serveCommand(load func() (*gateway.Config, error)) *cobra.Command {
 				return misuse{err}
 			}
 			defer zap.RedirectStdLog(log.Named("std"))() // net/http complains there about servers that break the protocol
-			return serve(cmd.Context(), c, log)
+			return serve(cmd.Context(), c, hangup, log)
 		},
 	}
 	cmd.Flags().StringVar(&level, "log-level", "info", "One of debug, info, warn, error.")
@@ -62,8 +69,8 @@ func newLogger(level string, out zapcore.WriteSyncer) (*zap.Logger, error) {
 }
 
 // serve runs until ctx ends, or a part fails that the others cannot do without. Whatever can be wrong from the start (addresses,
-// certificates, the state directory) is found before anything runs.
-func serve(ctx context.Context, c *gateway.Config, log *zap.Logger) (err error) {
+// certificates, the state directory) is found before anything runs. A value from hangup is the operator's retry.
+func serve(ctx context.Context, c *gateway.Config, hangup <-chan os.Signal, log *zap.Logger) (err error) {
 	started := time.Now()
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
@@ -118,6 +125,7 @@ func serve(ctx context.Context, c *gateway.Config, log *zap.Logger) (err error) 
 	group.Go(func() error { return part("xds", fleet.Serve(ctx, xdsListener)) })
 	group.Go(func() error { return part("admin", admin.Serve(ctx, adminListener, handler, log.Named("admin"))) })
 	group.Go(func() error { return part("publish", loop.Run(ctx)) })
+	group.Go(func() error { return retries(ctx, hangup, fleet, loop, log) })
 	if watch != nil {
 		group.Go(func() error { return part("watch the campaign file", watch.Run(ctx)) })
 	}
@@ -128,6 +136,19 @@ func serve(ctx context.Context, c *gateway.Config, log *zap.Logger) (err error) 
 	}
 	log.Info("control plane ends", zap.Duration("after", time.Since(started)))
 	return nil
+}
+
+// retries lifts every quarantine and polls, each time the operator asks for it, until ctx ends.
+func retries(ctx context.Context, hangup <-chan os.Signal, fleet *xds.Server, loop *publish.Loop, log *zap.Logger) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hangup:
+			log.Info("retry: the source is polled now", zap.Strings("out_of_quarantine", fleet.RetryAll()))
+			loop.PollNow()
+		}
+	}
 }
 
 // ready is an error while a new Envoy would get no index.
@@ -186,13 +207,19 @@ var _ publish.Sink = sink{}
 // Published implements publish.Sink.
 func (s sink) Published() string { return s.fleet.IndexVersion() }
 
-// Publish implements publish.Sink.
+// Acknowledged implements publish.Sink.
+func (s sink) Acknowledged(version string) bool { return s.fleet.IndexAcknowledged(version) }
+
+// Publish implements publish.Sink. It encodes nothing for a version that is quarantined.
 func (s sink) Publish(index *compile.Result) error {
-	err := s.fleet.Publish(xds.Index{
-		Version:    index.Version,
-		Resource:   envoy.AdsExtension(s.gateway, index.Bytes),
-		SourceTime: index.SourceTime,
-	})
+	err := s.fleet.CheckIndex(index.Version)
+	if err == nil {
+		err = s.fleet.Publish(xds.Index{
+			Version:    index.Version,
+			Resource:   envoy.AdsExtension(s.gateway, index.Bytes),
+			SourceTime: index.SourceTime,
+		})
+	}
 	if errors.Is(err, xds.ErrQuarantined) {
 		return fmt.Errorf("%w: %w", publish.ErrQuarantined, err)
 	}

@@ -46,7 +46,7 @@ func validate(ctx context.Context, file, campaigns string, poll bool, stdin io.R
 	switch {
 	case errors.As(err, &findings):
 		_, _ = fmt.Fprintln(stdout, findings)
-		_, _ = fmt.Fprintf(stdout, "%s: %d findings\n", file, len(findings))
+		_, _ = fmt.Fprintf(stdout, "%s: findings: %d\n", file, len(findings))
 		return errFindings
 	case err != nil:
 		return err
@@ -55,15 +55,21 @@ func validate(ctx context.Context, file, campaigns string, poll bool, stdin io.R
 	if campaigns == "" && !poll {
 		return nil
 	}
-	snapshot, name, err := document(ctx, c, campaigns, stdin)
+	var d document
+	if poll {
+		d, err = sourceDocument(ctx, &c.Campaigns)
+	} else {
+		d, err = givenDocument(ctx, &c.Campaigns, campaigns, stdin)
+	}
 	if err != nil {
 		return err
 	}
-	return validateDocument(c, snapshot, name, stdout)
+	return validateDocument(c, d, stdout)
 }
 
-func validateDocument(c *gateway.Config, snapshot campaign.Snapshot, name string, stdout io.Writer) error {
-	doc, err := campaign.Decode(snapshot.Data)
+func validateDocument(c *gateway.Config, d document, stdout io.Writer) error {
+	name := d.origin.Location
+	doc, err := campaign.Decode(d.Data)
 	var place *campaign.DocumentError
 	switch {
 	case errors.As(err, &place):
@@ -76,14 +82,17 @@ func validateDocument(c *gateway.Config, snapshot campaign.Snapshot, name string
 	for _, r := range doc.Rejects {
 		_, _ = fmt.Fprintf(stdout, "%s:%d: ads[%d]%s: %s: %s\n", name, r.Line, r.Index, field(r), r.Reason, r.Detail)
 	}
-	result, err := compile.Compile(doc, compile.Params{SourceTime: snapshot.SourceTime, MaxBytes: c.Campaigns.MaxIndexMiB << 20})
+	if more := doc.Rejected - len(doc.Rejects); more > 0 {
+		_, _ = fmt.Fprintf(stdout, "%s: and %d more rejected ads\n", name, more)
+	}
+	result, err := compile.Compile(doc, compile.Params{SourceTime: d.SourceTime, MaxBytes: c.Campaigns.MaxIndexMiB << 20})
 	if err != nil {
 		_, _ = fmt.Fprintf(stdout, "%s: %v\n", name, err)
 		return errFindings
 	}
 	_, _ = fmt.Fprintf(stdout, "%s: %d ads, %d rejected; index %s, %d keys, %d bytes\n",
-		name, result.Ads, len(doc.Rejects), result.Version, result.CanonicalKeys, len(result.Bytes))
-	if len(doc.Rejects) > 0 {
+		name, result.Ads, doc.Rejected, result.Version, result.CanonicalKeys, len(result.Bytes))
+	if doc.Rejected > 0 {
 		return errFindings
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -33,7 +34,7 @@ func parseBootstrap(t *testing.T, r result) bootstrapped {
 	return b
 }
 
-// TestBootstrapCommand: each kind of bootstrap, with the source up, down, and down with its last good document on disk.
+// TestBootstrapCommand: each kind of bootstrap, with the source up and down, and with and without its last good document on disk.
 func TestBootstrapCommand(t *testing.T) {
 	s := start(t, stack.Options{NoEnvoy: true})
 	require.NoError(t, s.ControlPlane().WaitReady(deadline(t, 30*time.Second)))
@@ -57,25 +58,40 @@ func TestBootstrapCommand(t *testing.T) {
 	withIndex := c.run(t, "bootstrap", "-c", config, "--static", "--with-index")
 	require.Len(t, parseBootstrap(t, withIndex).Static.Listeners, 1)
 	require.Contains(t, withIndex.stdout, "google.protobuf.BytesValue")
-	require.Empty(t, withIndex.stderr)
+	lastGood := `^adsidecar: index of the document of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(\d\S*s old\), from the last good one in ` + regexp.QuoteMeta(s.ControlPlane().StateDir) + `\n$`
+	require.Regexp(t, lastGood, withIndex.stderr)
 
 	c.run(t, "bootstrap", "-c", config, "--with-index").require(t, 2, "", "adsidecar: --with-index needs --static: without it the listener comes from the control plane\n")
+	require.NoError(t, s.ControlPlane().Stop())
+	s.Source.SetBody([]byte(goodCampaigns))
+	t.Run("the source has a document that was never published: the last good one is used", func(t *testing.T) {
+		r := c.run(t, "bootstrap", "-c", config, "--static", "--with-index")
+		require.Equal(t, 0, r.code, r.stderr)
+		require.Regexp(t, lastGood, r.stderr)
+		require.Equal(t, withIndex.stdout, r.stdout, "the same index, source time and all")
+	})
 	s.Source.SetMode(stack.SourceFails)
 	t.Run("the source is down: the last good document is used", func(t *testing.T) {
 		r := c.run(t, "bootstrap", "-c", config, "--static", "--with-index")
 		require.Equal(t, 0, r.code, r.stderr)
-		require.Contains(t, r.stderr, "status 500")
-		require.Contains(t, r.stderr, "; using the last good document in "+s.ControlPlane().StateDir+"\n")
+		require.Regexp(t, lastGood, r.stderr)
 		require.Equal(t, withIndex.stdout, r.stdout, "the same index, source time and all")
 	})
+	require.NoError(t, os.RemoveAll(s.ControlPlane().StateDir))
 	t.Run("the source is down and there is no last good document", func(t *testing.T) {
-		require.NoError(t, s.ControlPlane().Stop())
-		require.NoError(t, os.RemoveAll(s.ControlPlane().StateDir))
 		r := c.run(t, "bootstrap", "-c", config, "--static", "--with-index")
 		require.Equal(t, 1, r.code)
 		require.Empty(t, r.stdout)
-		require.Regexp(t, `^adsidecar: no index: .*status 500.*; and no last good document: `, r.stderr)
+		require.Regexp(t, `^adsidecar: no index: no last good document: .*last-good.*; and of the source: .*status 500`, r.stderr)
 		require.Equal(t, 0, c.run(t, "bootstrap", "-c", config, "--static").code, "without the index it needs no source")
+	})
+	s.Source.SetMode(stack.SourceServes)
+	t.Run("there is no last good document: the source's is used, and it is said", func(t *testing.T) {
+		r := c.run(t, "bootstrap", "-c", config, "--static", "--with-index")
+		require.Equal(t, 0, r.code, r.stderr)
+		require.Contains(t, r.stdout, "google.protobuf.BytesValue")
+		require.NotEqual(t, withIndex.stdout, r.stdout)
+		require.Regexp(t, `^adsidecar: index of the document of \d{4}-.* UTC \(\d\S*s old\), from the source http://127\.0\.0\.1:\S+, because no last good document: .*last-good: no such file or directory\n$`, r.stderr)
 	})
 }
 

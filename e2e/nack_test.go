@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -30,7 +31,9 @@ func refused(t *testing.T, ads ...campaign) []byte {
 
 // TestIndexRejected: an index that the only Envoy rejects is taken back and not published again.
 func TestIndexRejected(t *testing.T) {
-	s := start(t, stack.Options{Module: hooks(t), Campaigns: refused(t, ad("never", "us", "eng")), Concurrency: 2})
+	s := start(t, stack.Options{
+		Module: hooks(t), Campaigns: refused(t, ad("never", "us", "eng")), Concurrency: 2, Gateway: "xds: {verdict_grace: 2s}",
+	})
 	plane := s.ControlPlane()
 	// quarantined waits until n versions are, checks what the status tells and that nothing is sent again, and returns the last of them.
 	quarantined := func(t *testing.T, n int, offered string) string {
@@ -129,6 +132,60 @@ func TestIndexRejected(t *testing.T) {
 	})
 }
 
+// TestRestartWithARejectedDocument: the good document is on disk, the source has one that Envoys reject, and it is published before one
+// of them is back. No restart loses the good one.
+func TestRestartWithARejectedDocument(t *testing.T) {
+	s := served(t, stack.Options{Module: hooks(t), Campaigns: document(t, ad("good", "us", "eng")), Gateway: "xds: {verdict_grace: 3s}"})
+	plane := s.ControlPlane()
+	waitStatus(t, plane, inSync("envoy"))
+	good := publishedIndex(t, plane)
+	// back waits until the source's document is quarantined and the good one is on offer.
+	back := func(t *testing.T) {
+		t.Helper()
+		status := waitStatus(t, plane, func(s planeStatus) error {
+			if o := s.index().Offered; len(s.index().Quarantined) != 1 || o == nil || o.Version != good || s.QuarantinedVersion == "" {
+				return fmt.Errorf("offered: %+v, quarantined: %+v", o, s.index().Quarantined)
+			}
+			return nil
+		})
+		require.Equal(t, good, status.Index.Version)
+		waitStatus(t, plane, inSync("envoy"))
+		require.NoError(t, plane.WaitReady(deadline(t, 20*time.Second)))
+		polls(t, s, 2)
+		last, err := os.ReadFile(filepath.Join(plane.StateDir, "last-good"))
+		require.NoError(t, err)
+		require.NotContains(t, string(last), "refused")
+	}
+	l := startLoad(t, s.Envoy(), loadOptions{Token: s.Token(), Path: stack.AdPath("us", "eng"), Ask: always(wantAd("good"))})
+	s.Source.SetBody(refused(t, ad("never", "us", "eng")))
+	back(t)
+	for range 2 {
+		plane.Kill()
+		require.NoError(t, plane.Start(deadline(t, 60*time.Second)))
+		back(t)
+	}
+	t.Run("a new Envoy serves the good one", func(t *testing.T) {
+		fresh, err := s.AddEnvoy(deadline(t, 2*time.Minute), stack.EnvoyOptions{Static: true})
+		require.NoError(t, err)
+		asked(t, fresh, s.Token(), stack.AdPath("us", "eng"), wantAd("good"))
+	})
+	t.Run("SIGHUP offers the rejected one again", func(t *testing.T) {
+		const rollbacks = `adsidecar_xds_rollbacks_total{type="ecds"}`
+		require.EqualValues(t, 1, planeMetrics(t, plane)[rollbacks])
+		nacked := envoyStats(t, s.Envoy())[ecdsNacked]
+		require.NoError(t, syscall.Kill(plane.Process().PID(), syscall.SIGHUP))
+		eventually(t, 30*time.Second, func(context.Context) error {
+			if n := planeMetrics(t, plane)[rollbacks]; n != 2 {
+				return fmt.Errorf("%v rollbacks", n)
+			}
+			return nil
+		})
+		require.Equal(t, nacked+1, envoyStats(t, s.Envoy())[ecdsNacked])
+		back(t)
+	})
+	l.unharmed(t)
+}
+
 // TestIndexRejectedByOneOfThree: an index that others run stays, and the one that rejects it is told of.
 func TestIndexRejectedByOneOfThree(t *testing.T) {
 	// Every Envoy is told the same relative path of the module; where that leads depends on where it runs.
@@ -207,7 +264,7 @@ func TestMalformedIndex(t *testing.T) {
 	s := start(t, stack.Options{Campaigns: document(t), NoControlPlane: true, NoEnvoy: true, Concurrency: 2})
 	config, err := gateway.Load(s.ControlPlane().ConfigFile)
 	require.NoError(t, err)
-	plane, err := xds.New(xds.Config{})
+	plane, err := xds.New(xds.Config{VerdictGrace: 2 * time.Second})
 	require.NoError(t, err)
 	require.NoError(t, plane.SetGateway(envoy.Listeners(config, nil), envoy.Clusters(config)))
 	serveXDS(t, plane, s.ControlPlane().XDSAddress)

@@ -178,7 +178,7 @@ func testPassThroughHTTP(t *testing.T, s *stack.Stack, u *stack.Upstream) {
 		t.Run(proto+" without a token that counts", func(t *testing.T) {
 			for _, path := range []string{"/game", "/game/x", "/prod/game/x", "/h2/x", "/mute/x", "/live"} {
 				count := u.Counts()
-				for _, token := range []string{"", "Bearer", "Bearer x", "Basic x," + s.Token(), s.Token() + "x"} {
+				for _, token := range []string{"", "Bearer", "Bearer x", "Basic x," + s.Token(), "Basic x,Bearer " + s.Token(), s.Token() + "x"} {
 					requireError(t, mustSend(t, c, s.BaseURL()+path, trip{token: token}), 401, "unauthorized", "")
 					requireError(t, mustSend(t, c, s.BaseURL()+path, trip{method: "POST", token: token, body: []byte("x")}), 401, "unauthorized", "")
 				}

@@ -55,22 +55,24 @@ type problem struct {
 	reason, detail string
 }
 
-// ad is the JSON of one ad while it is read.
+// ad is the JSON of one ad while it is read. A field has at most one problem.
 type ad struct {
 	raw      [fieldCount][]byte
 	repeated [fieldCount]bool
-	problems []problem
+	problems [fieldCount]problem
+	failed   int // problems found
+
+	// brief asks for the first problem's reason alone: no text is made for an ad that is only counted.
+	brief bool
 }
 
-// decodeAd reads one element of the "ads" array. It leaves Index and Line to its caller.
-func decodeAd(text []byte) (Campaign, *Reject) {
+// decodeAd reads one element of the "ads" array, and says nothing of its place. Unless brief is set, a Reject is complete but for the
+// place; a brief one has the reason alone, the same. One with an empty reason means that the ad is valid.
+func decodeAd(text []byte, brief bool) (Campaign, Reject) {
 	if text[0] != '{' {
-		return Campaign{}, &Reject{
-			Reason: ReasonWrongType,
-			Detail: fmt.Sprintf("must be an object, is %s", kind(text)),
-		}
+		return Campaign{}, notAnObject(text, brief)
 	}
-	var a ad
+	a := ad{brief: brief}
 	for m := range members(text) {
 		if f := fieldOf(m.key); f != fieldCount {
 			a.repeated[f] = a.raw[f] != nil
@@ -85,32 +87,53 @@ func decodeAd(text []byte) (Campaign, *Reject) {
 		StartHour: a.hour(fieldStartHour, MaxStartHour),
 		EndHour:   a.hour(fieldEndHour, MaxEndHour),
 	}
-	if len(a.problems) > 0 {
-		return Campaign{}, a.reject(c)
+	if a.failed > 0 {
+		return Campaign{}, a.reject(&c)
 	}
-	return c, nil
+	return c, Reject{}
 }
 
-func (a *ad) reject(c Campaign) *Reject {
+func notAnObject(text []byte, brief bool) Reject {
+	r := Reject{Reason: ReasonWrongType}
+	if !brief {
+		r.Detail = "must be an object, is " + kindOf(text).String()
+	}
+	return r
+}
+
+func (a *ad) reject(c *Campaign) Reject {
 	first := a.problems[0]
+	if a.brief {
+		return Reject{Reason: first.reason}
+	}
 	var detail strings.Builder
 	detail.WriteString(first.detail)
-	for _, p := range a.problems[1:] {
+	for _, p := range a.problems[1:a.failed] {
 		fmt.Fprintf(&detail, "; also %s: %s", p.field, p.detail)
 	}
-	return &Reject{
+	return Reject{
 		ID: c.ID, Country: c.Country, Lang: c.Lang,
 		Field: first.field.String(), Reason: first.reason, Detail: detail.String(),
 	}
 }
 
+// done reports whether the rest of the ad cannot change what is told of it.
+func (a *ad) done() bool { return a.brief && a.failed > 0 }
+
 func (a *ad) fail(f field, reason, format string, args ...any) {
-	a.problems = append(a.problems, problem{field: f, reason: reason, detail: fmt.Sprintf(format, args...)})
+	p := problem{field: f, reason: reason}
+	if !a.brief {
+		p.detail = fmt.Sprintf(format, args...)
+	}
+	a.problems[a.failed] = p
+	a.failed++
 }
 
 // value returns the text of a field that stands in the ad exactly once.
 func (a *ad) value(f field) ([]byte, bool) {
 	switch {
+	case a.done():
+		return nil, false
 	case a.repeated[f]:
 		a.fail(f, ReasonDuplicateField, "stands in the ad more than once")
 		return nil, false
@@ -128,7 +151,7 @@ func (a *ad) text(f field, invalid string) (string, bool) {
 		return "", false
 	}
 	if raw[0] != '"' {
-		a.fail(f, ReasonWrongType, "must be a string, is %s", kind(raw))
+		a.fail(f, ReasonWrongType, "must be a string, is %s", kindOf(raw))
 		return "", false
 	}
 	s, err := unquote(raw)
@@ -148,7 +171,7 @@ func (a *ad) id() string {
 	case len(s) > MaxIDBytes:
 		a.fail(fieldID, ReasonTooLong, "is %d bytes long, at most %d are allowed", len(s), MaxIDBytes)
 	case strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }):
-		a.fail(fieldID, ReasonInvalidID, "must be printable ASCII, is %s", quote(s))
+		a.fail(fieldID, ReasonInvalidID, "must be printable ASCII, is %s", quoted(s))
 	default:
 		return s
 	}
@@ -165,7 +188,7 @@ func (a *ad) videoURL() string {
 		return ""
 	}
 	if err := checkURL(s); err != nil {
-		a.fail(fieldVideoURL, ReasonInvalidURL, "%v, is %s", err, quote(s))
+		a.fail(fieldVideoURL, ReasonInvalidURL, "%v, is %s", err, quoted(s))
 		return ""
 	}
 	return s
@@ -177,11 +200,7 @@ func checkURL(s string) error {
 	}
 	u, err := url.Parse(s)
 	if err != nil {
-		var parse *url.Error // its text would repeat the whole URL
-		if errors.As(err, &parse) {
-			err = parse.Err
-		}
-		return fmt.Errorf("must be an absolute http(s) URL (%s)", shorten(err.Error()))
+		return unparsable{err}
 	}
 	if u.Scheme != "http" && u.Scheme != "https" {
 		return errors.New("must be an absolute http(s) URL")
@@ -192,6 +211,18 @@ func checkURL(s string) error {
 	return nil
 }
 
+// unparsable is the error of a URL that net/url does not take.
+type unparsable struct{ error }
+
+func (u unparsable) Error() string {
+	err := u.error
+	var parse *url.Error // its text would repeat the whole URL
+	if errors.As(err, &parse) {
+		err = parse.Err
+	}
+	return fmt.Sprintf("must be an absolute http(s) URL (%s)", shortened(err.Error()))
+}
+
 func (a *ad) code(f field, invalid string, parse func(string) (string, error)) string {
 	s, ok := a.text(f, invalid)
 	if !ok {
@@ -199,7 +230,7 @@ func (a *ad) code(f field, invalid string, parse func(string) (string, error)) s
 	}
 	code, err := parse(s)
 	if err != nil {
-		a.fail(f, invalid, "%v, is %s", err, quote(s))
+		a.fail(f, invalid, "%v, is %s", err, quoted(s))
 	}
 	return code
 }
@@ -211,56 +242,81 @@ func (a *ad) hour(f field, highest int) int {
 	if !ok {
 		return 0
 	}
-	if k := kind(raw); k != kindNumber {
+	if k := kindOf(raw); k != kindNumber {
 		a.fail(f, ReasonWrongType, "must be an integer, is %s", k)
 		return 0
 	}
 	text := string(raw)
 	if strings.ContainsAny(text, ".eE") {
-		a.fail(f, ReasonWrongType, "must be written as an integer, is %s", shorten(text))
+		a.fail(f, ReasonWrongType, "must be written as an integer, is %s", shortened(text))
 		return 0
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 || n > highest {
-		a.fail(f, ReasonOutOfRange, "must be from 0 to %d, is %s", highest, shorten(text))
+		a.fail(f, ReasonOutOfRange, "must be from 0 to %d, is %s", highest, shortened(text))
 		return 0
 	}
 	return n
 }
 
-const kindNumber = "a number"
+// kind is the JSON type of a value: the byte that such a value begins with.
+type kind byte
 
-// kind names the JSON type of a value.
-func kind(value []byte) string {
-	switch value[0] {
-	case '{':
-		return "an object"
-	case '[':
-		return "an array"
-	case '"':
-		return "a string"
-	case 't', 'f':
-		return "a boolean"
-	case 'n':
-		return "null"
+const (
+	kindObject  kind = '{'
+	kindArray   kind = '['
+	kindString  kind = '"'
+	kindBoolean kind = 't'
+	kindNull    kind = 'n'
+	kindNumber  kind = '0'
+)
+
+func kindOf(value []byte) kind {
+	switch k := kind(value[0]); k {
+	case kindObject, kindArray, kindString, kindBoolean, kindNull:
+		return k
+	case 'f':
+		return kindBoolean
 	default:
 		return kindNumber
+	}
+}
+
+func (k kind) String() string {
+	switch k {
+	case kindObject:
+		return "an object"
+	case kindArray:
+		return "an array"
+	case kindString:
+		return "a string"
+	case kindBoolean:
+		return "a boolean"
+	case kindNull:
+		return "null"
+	default:
+		return "a number"
 	}
 }
 
 // maxQuoted keeps one bad value from filling a log line or a status page.
 const maxQuoted = 64
 
-func quote(s string) string {
-	if len(s) <= maxQuoted {
-		return strconv.QuoteToASCII(s)
+// quoted and shortened are made into text only if somebody reads it.
+type quoted string
+
+func (q quoted) String() string {
+	if len(q) <= maxQuoted {
+		return strconv.QuoteToASCII(string(q))
 	}
-	return strconv.QuoteToASCII(s[:maxQuoted]) + "…"
+	return strconv.QuoteToASCII(string(q[:maxQuoted])) + "…"
 }
 
-func shorten(s string) string {
+type shortened string
+
+func (s shortened) String() string {
 	if len(s) <= maxQuoted {
-		return s
+		return string(s)
 	}
-	return strings.ToValidUTF8(s[:maxQuoted], "") + "…"
+	return strings.ToValidUTF8(string(s[:maxQuoted]), "") + "…"
 }

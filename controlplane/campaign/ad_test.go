@@ -20,6 +20,21 @@ func (tc rejectCase) run(t *testing.T) {
 	r := doc.Rejects[0]
 	require.Equal(t, [3]string{tc.field, tc.reason, tc.detail}, [3]string{r.Field, r.Reason, r.Detail})
 	require.Contains(t, campaign.Reasons(), r.Reason)
+	require.Equal(t, 1, doc.Rejected)
+	require.Equal(t, map[string]int{tc.reason: 1}, doc.Reasons)
+
+	counted, err := campaign.Decode(afterMany(tc.ad))
+	require.NoError(t, err)
+	require.Empty(t, counted.Campaigns)
+	want := map[string]int{"out_of_range": campaign.MaxRejects}
+	want[tc.reason]++
+	require.Equal(t, want, counted.Reasons, "an ad that is only counted has the same reason")
+}
+
+// afterMany is a document of ads after as many rejects, for out_of_range, as a Document describes.
+func afterMany(ads ...string) []byte {
+	many := strings.Repeat(ad("start_hour", "24")+",\n", campaign.MaxRejects)
+	return []byte(`{"ads":[` + many + strings.Join(ads, ",\n") + `]}`)
 }
 
 func text(s string, n int) string { return `"` + strings.Repeat(s, n) + `"` }

@@ -1,7 +1,7 @@
 // Package campaign owns the campaign model: what a source document may say and what each of its ads means.
 //
-// Decode turns the bytes of a document into campaigns with canonical codes and a list of rejected ads, each with its
-// reason. It is pure: no clock, no network, no state. A document is judged as a whole only where it cannot be read as
+// Decode turns the bytes of a document into campaigns with canonical codes, and counts and lists the rejected ads, each with
+// its reason. It is pure: no clock, no network, no state. A document is judged as a whole only where it cannot be read as
 // one (not JSON, no "ads" array); a bad ad never takes the others down.
 //
 // The six plain fields are id, video_url, country, lang, start_hour and end_hour; every other field is ignored.
@@ -42,8 +42,14 @@ func (c Campaign) ActiveAt(hour int) bool {
 	}
 }
 
+// MaxRejects bounds the rejected ads that a Document describes; all are counted.
+const MaxRejects = 1000
+
 // Document is a decoded source document.
 type Document struct {
 	Campaigns []Campaign // valid ads in document order; their IDs are unique
-	Rejects   []Reject   // the other ads in document order
+
+	Rejects  []Reject       // the first MaxRejects of the other ads, in document order
+	Rejected int            // how many the other ads are
+	Reasons  map[string]int // how many by reason; reasons without rejects are absent
 }

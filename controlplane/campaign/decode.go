@@ -25,7 +25,8 @@ func (e *DocumentError) Unwrap() error { return e.Err }
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // Decode reads a source document, {"ads":[…]}. The result keeps no part of data, which is not written to. An error is
-// always a *DocumentError: the document cannot be used at all. A bad ad is no error; it is in Rejects.
+// always a *DocumentError: the document cannot be used at all. A bad ad is no error; it is counted, and is in Rejects unless MaxRejects
+// others are before it. What the rejects of a document take does not grow with it: a document of bad ads alone may be a small download.
 //
 // What the JSON standard leaves open is settled so:
 //
@@ -47,30 +48,43 @@ func Decode(data []byte) (*Document, error) {
 		return nil, err
 	}
 
-	doc := &Document{}
+	doc := &Document{Reasons: make(map[string]int)}
 	byID := make(map[string]int)
 	line := lineCounter{data: data, line: 1}
 	index := 0
 	for offset, text := range elements(ads) {
-		c, reject := decodeAd(text)
-		if reject == nil {
+		brief := len(doc.Rejects) == MaxRejects
+		c, reject := decodeAd(text, brief)
+		if reject.Reason == "" {
 			if first, taken := byID[c.ID]; taken {
-				reject = &Reject{
-					ID: c.ID, Country: c.Country, Lang: c.Lang, Field: fieldID.String(), Reason: ReasonDuplicate,
-					Detail: fmt.Sprintf("ad %d has this id already", first),
-				}
+				reject = duplicate(&c, first, brief)
 			}
 		}
-		if reject != nil {
-			reject.Index, reject.Line = index, line.at(at+offset)
-			doc.Rejects = append(doc.Rejects, *reject)
-		} else {
+		if reject.Reason == "" {
 			c.Index, byID[c.ID] = index, index
 			doc.Campaigns = append(doc.Campaigns, c)
+		} else {
+			doc.Rejected++
+			doc.Reasons[reject.Reason]++
+			if !brief {
+				reject.Index, reject.Line = index, line.at(at+offset)
+				doc.Rejects = append(doc.Rejects, reject)
+			}
 		}
 		index++
 	}
 	return doc, nil
+}
+
+// duplicate rejects a valid ad whose id the ad at the place first has.
+func duplicate(c *Campaign, first int, brief bool) Reject {
+	if brief {
+		return Reject{Reason: ReasonDuplicate}
+	}
+	return Reject{
+		ID: c.ID, Country: c.Country, Lang: c.Lang, Field: fieldID.String(), Reason: ReasonDuplicate,
+		Detail: fmt.Sprintf("ad %d has this id already", first),
+	}
 }
 
 // ignored takes any JSON value and keeps nothing of it.
@@ -102,7 +116,7 @@ func adsArray(data []byte) ([]byte, int, error) {
 	start := skipSpace(data, 0)
 	object := data[start:]
 	if object[0] != '{' {
-		return nil, 0, documentError(data, start, fmt.Errorf("the document is %s, not an object", kind(object)))
+		return nil, 0, documentError(data, start, fmt.Errorf("the document is %s, not an object", kindOf(object)))
 	}
 	var ads []byte
 	at := 0
@@ -112,7 +126,7 @@ func adsArray(data []byte) ([]byte, int, error) {
 		case ads != nil:
 			return nil, 0, documentError(data, start+m.keyAt, errors.New(`a second "ads"`))
 		case m.value[0] != '[':
-			err := fmt.Errorf(`"ads" is %s, not an array`, kind(m.value))
+			err := fmt.Errorf(`"ads" is %s, not an array`, kindOf(m.value))
 			return nil, 0, documentError(data, start+m.valueAt, err)
 		default:
 			ads, at = m.value, start+m.valueAt

@@ -34,7 +34,8 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		require.True(t, usable)
-		require.Len(t, reference, len(doc.Campaigns)+len(doc.Rejects))
+		require.Len(t, reference, len(doc.Campaigns)+doc.Rejected)
+		require.Len(t, doc.Rejects, min(doc.Rejected, campaign.MaxRejects))
 		seen := make(map[int]bool)
 		ids := make(map[string]bool)
 		for _, c := range doc.Campaigns {
@@ -50,6 +51,12 @@ func FuzzDecode(f *testing.F) {
 			require.NotEmpty(t, r.Detail)
 			require.True(t, utf8.ValidString(r.Detail))
 		}
+		total := 0
+		for reason, n := range doc.Reasons {
+			require.Contains(t, campaign.Reasons(), reason)
+			total += n
+		}
+		require.Equal(t, doc.Rejected, total)
 	})
 }
 

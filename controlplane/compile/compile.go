@@ -40,8 +40,10 @@ type Result struct {
 	CanonicalKeys int // entries, the aliases of a language counted once
 	SourceTime    time.Time
 
-	Rejects []campaign.Reject // of the document, which it shares them with
-	Reasons map[string]int    // rejects by reason; reasons without rejects are absent
+	// Of the document, which it shares them with.
+	Rejects  []campaign.Reject // the first campaign.MaxRejects
+	Rejected int               // all
+	Reasons  map[string]int    // all, by reason; reasons without rejects are absent
 }
 
 // Compile returns the index of a document's campaigns. It fails with ErrTooLarge where the index passes p.MaxBytes, and
@@ -77,14 +79,6 @@ func Compile(doc *campaign.Document, p Params) (*Result, error) {
 	return &Result{
 		Bytes: data, Version: adindex.Version(data),
 		Ads: r.Ads(), Keys: r.Keys(), CanonicalKeys: r.Cursors(), SourceTime: p.SourceTime,
-		Rejects: doc.Rejects, Reasons: countReasons(doc.Rejects),
+		Rejects: doc.Rejects, Rejected: doc.Rejected, Reasons: doc.Reasons,
 	}, nil
-}
-
-func countReasons(rejects []campaign.Reject) map[string]int {
-	reasons := make(map[string]int)
-	for _, r := range rejects {
-		reasons[r.Reason]++
-	}
-	return reasons
 }

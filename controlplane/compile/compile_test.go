@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -174,14 +175,18 @@ func TestAliasesShareACursorAndDifferentKeysDoNot(t *testing.T) {
 	_, r := compileDocument(t, decode(t, document(
 		adJSON("a", "FR", "fre", 0, 24), adJSON("b", "fr", "fr", 5, 7), adJSON("c", "be", "fra", 0, 24), adJSON("d", "uk", "zzz", 0, 0),
 	)), compile.Params{})
-	cursors := make(map[string]string)
-	for key, entry := range r.Entries() {
-		cursors[key.String()] = r.CursorKey(entry.Cursor()).String()
-	}
-	require.Equal(t, map[string]string{
+	cursors := map[string]string{
 		"fr/fr": "fr/fra", "fr/fra": "fr/fra", "fr/fre": "fr/fra", "be/fr": "be/fra", "be/fra": "be/fra", "be/fre": "be/fra",
 		"gb/zzz": "gb/zzz",
-	}, cursors)
+	}
+	require.Equal(t, len(cursors), r.Keys())
+	require.Equal(t, 3, r.Cursors())
+	for key, canonical := range cursors {
+		country, lang, _ := strings.Cut(key, "/")
+		entry, ok := r.Find(mustKey(t, country, lang))
+		require.True(t, ok, key)
+		require.Equal(t, canonical, r.CursorKey(entry.Cursor()).String(), key)
+	}
 	require.Equal(t, []string{"a", "b"}, cycle(t, r, "fr", "fre", hour(6)))
 }
 
@@ -212,7 +217,21 @@ func TestRejectsAreCountedByReason(t *testing.T) {
 	)), compile.Params{})
 	require.Equal(t, 1, result.Ads)
 	require.Len(t, result.Rejects, 4)
+	require.Equal(t, 4, result.Rejected)
 	require.Equal(t, map[string]int{"duplicate": 1, "invalid_country": 2, "out_of_range": 1}, result.Reasons)
+}
+
+func TestRejectsAreCountedBeyondThoseThatAreDescribed(t *testing.T) {
+	t.Parallel()
+	ads := []string{adJSON("a", "us", "eng", 0, 24)}
+	for range campaign.MaxRejects + 5 {
+		ads = append(ads, "7")
+	}
+	result, _ := compileDocument(t, decode(t, document(append(ads, adJSON("b", "us", "eng", 0, 24))...)), compile.Params{})
+	require.Equal(t, 2, result.Ads)
+	require.Len(t, result.Rejects, campaign.MaxRejects)
+	require.Equal(t, campaign.MaxRejects+5, result.Rejected)
+	require.Equal(t, map[string]int{"wrong_type": campaign.MaxRejects + 5}, result.Reasons)
 }
 
 func TestEqualDaysMakeEqualIndexes(t *testing.T) {

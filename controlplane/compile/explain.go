@@ -32,6 +32,9 @@ type Explanation struct {
 	Eligible []Ad       `json:"eligible"` // in the order of their turns; none is a 404
 	Waiting  []Waiting  `json:"waiting"`  // the key's other campaigns, in order of id bytes
 	Rejected []Rejected `json:"rejected"` // in document order
+
+	// RejectedMore is how many rejected ads the document has beyond those that it describes. Any of them may be of this key.
+	RejectedMore int `json:"rejected_more"`
 }
 
 // Ad is a campaign of the explained key.
@@ -70,6 +73,7 @@ func Explain(doc *campaign.Document, country, lang string, at time.Time) (Explan
 		Country: canonicalCountry, Lang: canonicalLang, Aliases: campaign.LangAliases(canonicalLang),
 		At:       at.UTC().Truncate(time.Minute),
 		Eligible: []Ad{}, Waiting: []Waiting{}, Rejected: []Rejected{},
+		RejectedMore: doc.Rejected - len(doc.Rejects),
 	}
 	for i := range doc.Campaigns {
 		if c := &doc.Campaigns[i]; c.Country == e.Country && c.Lang == e.Lang {

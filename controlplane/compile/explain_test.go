@@ -98,26 +98,31 @@ func TestExplainAgreesWithTheIndex(t *testing.T) {
 	t.Parallel()
 	doc := decode(t, hundredAds(t))
 	_, r := compileDocument(t, doc, compile.Params{})
-	ads := 0
-	for key := range r.Entries() {
-		for h := range 24 {
-			e := explain(t, doc, key.Country(), key.Lang(), hour(h))
-			var ids []string
-			for _, ad := range e.Eligible {
-				ids = append(ids, ad.ID)
-			}
-			require.Equal(t, cycle(t, r, key.Country(), key.Lang(), hour(h)), ids)
-			for _, ad := range e.Waiting {
-				require.NotContains(t, ids, ad.ID)
-				require.Contains(t, cycle(t, r, key.Country(), key.Lang(), ad.NextEligible), ad.ID)
-				before := ad.NextEligible.Add(-time.Second)
-				require.NotContains(t, cycle(t, r, key.Country(), key.Lang(), before), ad.ID)
-			}
-			if h == 0 && key.Lang() == campaign.CanonicalLang(key.Lang()) {
-				ads += len(e.Eligible) + len(e.Waiting)
+	ads, keys := 0, 0
+	for n := range r.Cursors() {
+		key := r.CursorKey(uint32(n))
+		for _, lang := range campaign.LangAliases(key.Lang()) {
+			keys++
+			for h := range 24 {
+				e := explain(t, doc, key.Country(), lang, hour(h))
+				var ids []string
+				for _, ad := range e.Eligible {
+					ids = append(ids, ad.ID)
+				}
+				require.Equal(t, cycle(t, r, key.Country(), lang, hour(h)), ids)
+				for _, ad := range e.Waiting {
+					require.NotContains(t, ids, ad.ID)
+					require.Contains(t, cycle(t, r, key.Country(), lang, ad.NextEligible), ad.ID)
+					before := ad.NextEligible.Add(-time.Second)
+					require.NotContains(t, cycle(t, r, key.Country(), lang, before), ad.ID)
+				}
+				if h == 0 && lang == key.Lang() {
+					ads += len(e.Eligible) + len(e.Waiting)
+				}
 			}
 		}
 	}
+	require.Equal(t, r.Keys(), keys)
 	require.Equal(t, 100, ads, "each ad stands in the explanation of its key")
 }
 
@@ -128,7 +133,7 @@ func TestExplainAKeyWithoutCampaigns(t *testing.T) {
 	text, err := json.Marshal(e)
 	require.NoError(t, err)
 	require.JSONEq(t, `{"country":"gb","lang":"zzz","lang_aliases":["zzz"],"at":"1970-01-01T00:00:00Z","key":"",
-		"eligible":[],"waiting":[],"rejected":[]}`, string(text))
+		"eligible":[],"waiting":[],"rejected":[],"rejected_more":0}`, string(text))
 	require.Equal(t, "country gb, lang zzz (zzz), 1970-01-01 00:00 UTC\nno campaign has this key: 404 no_ad_available\n", e.String())
 }
 
@@ -177,6 +182,23 @@ ad 7      9     anything  invalid    invalid_lang lang: must be 2 or 3 ASCII let
 
 	none := explain(t, decode(t, document(adJSON("a", "us", "eng", 1, 2))), "us", "en", time.Unix(0, 0))
 	require.Contains(t, none.String(), "key us/eng answers, no ad is eligible: 404 no_ad_available\n")
+}
+
+func TestExplainCountsRejectedAdsThatAreNotDescribed(t *testing.T) {
+	t.Parallel()
+	bad := adJSON("late", "us", "eng", 1, 25)
+	var ads []string
+	for range campaign.MaxRejects {
+		ads = append(ads, bad)
+	}
+	whole := explain(t, decode(t, document(ads...)), "us", "en", time.Unix(0, 0))
+	require.Zero(t, whole.RejectedMore)
+	require.NotContains(t, whole.String(), "more rejected ads")
+
+	more := explain(t, decode(t, document(append(ads, bad, "7")...)), "us", "en", time.Unix(0, 0))
+	require.Equal(t, 2, more.RejectedMore)
+	require.Equal(t, whole.Rejected, more.Rejected)
+	require.Contains(t, more.String(), "\nand 2 more rejected ads of the document, of this key or of others\n")
 }
 
 func TestExplanationTextReportsTheWriter(t *testing.T) {

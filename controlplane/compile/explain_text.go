@@ -48,6 +48,9 @@ func (e Explanation) String() string {
 			p("ad %d\t%d\t%s\t%s\t%s\n", r.Reject.Index, r.Reject.Line, dash(r.Reject.ID), r.Reason, r.detail())
 		}
 	}
+	if e.RejectedMore > 0 {
+		p("\nand %d more rejected ads of the document, of this key or of others\n", e.RejectedMore)
+	}
 	_ = t.Flush() // as above
 	return b.String()
 }

@@ -11,8 +11,10 @@
 // # Last good document
 //
 // The last document whose index the sink accepted is kept in Config.StateDir and published at once after a restart,
-// before the first poll is answered. The one before it is kept beside it, and takes its place if proxies refuse the index
-// after it was written: a restart must not begin with it. A file that is damaged is reported and ignored. So is the document of another
+// before the first poll is answered. Beside it is kept the last one before it whose index a proxy has loaded (a file of one
+// line tells which that is, also after a restart): it takes its place if proxies refuse the index after it was written,
+// because a restart must not begin with that, and is published at once if proxies are given nothing. Where there is none,
+// the refused one is removed. A version that the sink holds back is offered again after each poll. A file that is damaged is reported and ignored. So is the document of another
 // source: an operator who changes the source has said that the old document is not to be served, and a document of a
 // test system served in production, or a withdrawn ad served again, does more harm than a new proxy without ads;
 // connected proxies keep the index that they have anyway. The file is replaced only by a good document of the new

@@ -86,8 +86,9 @@ type fakeSink struct {
 	offered   int
 	published []*compile.Result
 
-	mu  sync.Mutex
-	now string // what proxies are given; a test takes it back as the proxies' refusal would
+	mu    sync.Mutex
+	now   string // what proxies are given; a test takes it back as the proxies' refusal would
+	acked map[string]bool
 }
 
 func (s *fakeSink) Publish(index *compile.Result) error {
@@ -106,6 +107,22 @@ func (s *fakeSink) Published() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.now
+}
+
+func (s *fakeSink) Acknowledged(version string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.acked[version]
+}
+
+// acknowledge is what a proxy does that loads what it is given.
+func (s *fakeSink) acknowledge() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.acked == nil {
+		s.acked = map[string]bool{}
+	}
+	s.acked[s.now] = true
 }
 
 func (s *fakeSink) setPublished(version string) {
@@ -148,6 +165,13 @@ func (b *bench) step(t *testing.T) {
 	t.Helper()
 	go func() { <-b.source.asked }()
 	b.poll(t.Context())
+}
+
+// stepAcknowledged polls once, and proxies load what is published.
+func (b *bench) stepAcknowledged(t *testing.T) {
+	t.Helper()
+	b.step(t)
+	b.sink.acknowledge()
 }
 
 // steps polls once for each answer.

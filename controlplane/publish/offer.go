@@ -4,42 +4,46 @@ import (
 	"errors"
 
 	"go.uber.org/zap"
+
+	"adsidecar/controlplane/compile"
 )
 
-// offer hands the candidate to the sink unless it is published or quarantined already; again offers it all the same.
-func (l *Loop) offer(again bool) {
+// offer hands the candidate to the sink unless it is what proxies are given. A sink that holds it back is asked again each time: the
+// quarantine may have ended.
+func (l *Loop) offer() {
 	index := l.candidate
 	if index == nil {
 		return
 	}
-	if !again {
-		if index.Version == l.sink.Published() {
-			l.hold("", nil)
-			return
-		}
-		if index.Version == l.refused {
-			return
-		}
+	if index.Version == l.sink.Published() {
+		l.hold("", nil)
+		return
 	}
 
 	err := l.sink.Publish(index)
 	switch {
 	case err == nil:
-		l.published = index
+		l.accepted(index)
 		l.hold("", nil)
-		l.metrics.publishes.Inc()
-		l.describeIndex(index)
 		l.log.Info("index published", zap.String("version", index.Version), zap.Int("bytes", len(index.Bytes)),
 			zap.Int("ads", index.Ads), zap.Int("keys", index.Keys), zap.Int("rejected", len(index.Rejects)),
 			zap.Time("source_time", index.SourceTime))
 	case errors.Is(err, ErrQuarantined):
-		l.metrics.publishErrors.WithLabelValues("quarantined").Inc()
+		if l.refused != index.Version {
+			l.metrics.publishErrors.WithLabelValues("quarantined").Inc()
+		}
 		l.hold(index.Version, err)
-		l.unsave(index.Version)
 	default:
 		l.metrics.publishErrors.WithLabelValues("error").Inc()
 		l.hold("", err)
 	}
+}
+
+// accepted notes what the sink has taken.
+func (l *Loop) accepted(index *compile.Result) {
+	l.published = index
+	l.metrics.publishes.Inc()
+	l.describeIndex(index)
 }
 
 // hold notes whether the candidate is held back: as a quarantined version, or by an error that may pass.

@@ -30,7 +30,8 @@ type verdict struct {
 	err     error   // why it cannot be used
 }
 
-// poll asks the source once and does what follows from the answer.
+// poll asks the source once and does what follows from the answer. A disk that is slow delays the next poll, but neither what proxies
+// are given nor what metrics and status tell of it.
 func (l *Loop) poll(ctx context.Context) {
 	snapshot, err := l.source.Poll(ctx)
 	if ctx.Err() != nil {
@@ -43,12 +44,13 @@ func (l *Loop) poll(ctx context.Context) {
 		l.failures, l.answered = 0, true
 	}
 	l.tell(found)
-	l.offer(false)
+	l.offer()
 	if found.err == nil {
 		l.confirm()
 	}
-	l.save()
 	l.show()
+	l.keep()
+	l.show() // it may have published the document on disk
 }
 
 // classify returns what a poll found, and whether the source itself failed: it is asked more slowly then.
@@ -74,20 +76,10 @@ func (l *Loop) classify(snapshot campaign.Snapshot, err error) (found verdict, f
 
 // judge decodes and compiles a document. A usable one becomes the candidate.
 func (l *Loop) judge(snapshot campaign.Snapshot) verdict {
-	started := time.Now()
-	doc, err := campaign.Decode(snapshot.Data)
-	if err != nil {
-		return verdict{outcomeUnusable, fmt.Errorf("document: %w", err)}
+	index, found := l.compile(snapshot)
+	if found.err != nil {
+		return found
 	}
-	index, err := compile.Compile(doc, compile.Params{SourceTime: snapshot.SourceTime, MaxBytes: l.maxBytes})
-	l.metrics.compileSeconds.Observe(time.Since(started).Seconds())
-	switch {
-	case errors.Is(err, compile.ErrTooLarge):
-		return verdict{outcomeTooLarge, err}
-	case err != nil:
-		return verdict{outcomeUnusable, fmt.Errorf("compile: %w", err)}
-	}
-
 	l.describeDocument(snapshot, index)
 	l.candidate = index
 	if l.published != nil && index.Version == l.published.Version {
@@ -103,5 +95,23 @@ func (l *Loop) judge(snapshot campaign.Snapshot) verdict {
 	if l.resumer != nil {
 		l.unsaved.Position = l.resumer.Position()
 	}
-	return verdict{outcome: outcomeOK}
+	return found
+}
+
+// compile decodes and compiles a document.
+func (l *Loop) compile(snapshot campaign.Snapshot) (*compile.Result, verdict) {
+	started := time.Now()
+	doc, err := campaign.Decode(snapshot.Data)
+	if err != nil {
+		return nil, verdict{outcomeUnusable, fmt.Errorf("document: %w", err)}
+	}
+	index, err := compile.Compile(doc, compile.Params{SourceTime: snapshot.SourceTime, MaxBytes: l.maxBytes})
+	l.metrics.compileSeconds.Observe(time.Since(started).Seconds())
+	switch {
+	case errors.Is(err, compile.ErrTooLarge):
+		return nil, verdict{outcomeTooLarge, err}
+	case err != nil:
+		return nil, verdict{outcomeUnusable, fmt.Errorf("compile: %w", err)}
+	}
+	return index, verdict{outcome: outcomeOK}
 }

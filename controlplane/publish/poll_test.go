@@ -153,19 +153,19 @@ func TestPollThatTheEndOfTheProgramCutsIsNoFailure(t *testing.T) {
 }
 
 func TestPollTellsRejectedAds(t *testing.T) {
-	bad := strings.Repeat(`,{"id":"x"}`, 150)
+	bad := strings.Repeat(`,{"id":"x"}`, 1150) // more than a document describes
 	text := strings.TrimSuffix(doc("a", "b"), "]}") + bad + `,{"id":"a","video_url":"https://v/a","country":"us","lang":"eng","start_hour":0,"end_hour":24}]}`
 	b := newBench(t, Config{}, answer{text: text}, answer{text: doc("a")})
 	b.step(t)
 
 	require.Equal(t, []int{2}, b.sink.ads())
 	s := b.Status().Rejected
-	require.Equal(t, 151, s.Total)
-	require.Equal(t, map[string]int{campaign.ReasonMissingField: 150, campaign.ReasonDuplicate: 1}, s.ByReason)
+	require.Equal(t, 1151, s.Total)
+	require.Equal(t, map[string]int{campaign.ReasonMissingField: 1150, campaign.ReasonDuplicate: 1}, s.ByReason)
 	require.Len(t, s.First, maxRejects)
 	require.Equal(t, 2, s.First[0].Index)
 	require.Equal(t, campaign.ReasonMissingField, s.First[0].Reason)
-	require.EqualValues(t, 150, b.metric(t, `ads_rejected{reason="missing_field"}`))
+	require.EqualValues(t, 1150, b.metric(t, `ads_rejected{reason="missing_field"}`))
 	require.EqualValues(t, 1, b.metric(t, `ads_rejected{reason="duplicate"}`))
 	require.EqualValues(t, 0, b.metric(t, `ads_rejected{reason="invalid_url"}`))
 
@@ -197,11 +197,11 @@ func quarantine(n int) func(*compile.Result) error {
 	}
 }
 
-func TestQuarantinedVersionIsNotOfferedAgain(t *testing.T) {
+func TestQuarantinedVersionIsOfferedWithEachPollAndCountedOnce(t *testing.T) {
 	b := newBench(t, Config{}, answer{text: doc("a")}, answer{text: doc("a", "b")}, unchanged, answer{err: errDown}, answer{text: doc("a", "b") + " "})
 	b.sink.refuse = quarantine(2)
 	b.steps(t, 5)
-	require.Equal(t, 2, b.sink.offered)
+	require.Equal(t, 5, b.sink.offered, "the sink alone knows when its quarantine ends")
 	require.Equal(t, []int{1}, b.sink.ads())
 	s := b.Status()
 	require.Len(t, s.QuarantinedVersion, 32)
@@ -210,6 +210,15 @@ func TestQuarantinedVersionIsNotOfferedAgain(t *testing.T) {
 	require.Empty(t, s.Source.Error, "the source does its part")
 	require.EqualValues(t, 1, b.metric(t, `index_publish_errors_total{reason="quarantined"}`))
 	require.EqualValues(t, 1, b.metric(t, "index_quarantined"))
+
+	b.sink.refuse = nil
+	b.source.answers = []answer{{err: errDown}}
+	b.step(t)
+	require.Equal(t, []int{1, 2}, b.sink.ads(), "whatever the poll says")
+	require.Empty(t, b.Status().QuarantinedVersion)
+	require.EqualValues(t, 0, b.metric(t, "index_quarantined"))
+	b.step(t)
+	require.Equal(t, 6, b.sink.offered, "a published one is not")
 }
 
 func TestQuarantineEndsWithNewContent(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,13 +53,17 @@ type Resumer interface {
 
 // Sink takes the compiled index.
 type Sink interface {
-	// Publish makes index the published one. An error that wraps ErrQuarantined is final for that version until
-	// Retry; any other is tried again after the next poll. Publish must not modify index and may keep it.
+	// Publish makes index the published one. An error that wraps ErrQuarantined says that proxies refused that
+	// version. After any error it is called again after each poll, as long as the source has that document, so it
+	// must be cheap for a version that is held back. Publish must not modify index and may keep it.
 	Publish(index *compile.Result) error
 
 	// Published returns the version that proxies are given now, "" for none. It differs from what Publish accepted
 	// last when proxies refused that and it was taken back. Any goroutine calls it.
 	Published() string
+
+	// Acknowledged tells whether a proxy is known to have loaded that version, as far back as the sink remembers.
+	Acknowledged(version string) bool
 }
 
 // Config configures a Loop.
@@ -96,16 +99,16 @@ type Loop struct {
 	random   func() float64 // in [0, 1)
 	metrics  *metrics
 
-	wake  chan struct{} // holds one value
-	retry atomic.Bool
+	wake chan struct{} // holds one value
 
 	// What follows belongs to Run.
 	verdict   verdict
 	candidate *compile.Result // index of the last usable document
 	published *compile.Result // what the sink accepted last
-	refused   string          // version that the sink quarantined
+	refused   string          // version of the candidate if the sink quarantined it
 	shown     string          // version that the metrics tell of
-	stored    string          // version of the document on disk
+	stored    string          // version of the document on disk; empty: none, or not known
+	proven    bool            // it is known on disk that a proxy has loaded it
 	unsaved   *lastGood       // last usable document while it is not on disk
 	failures  int             // polls in a row that the source did not answer well
 	answered  bool            // the source has answered since the start
@@ -169,13 +172,6 @@ func (l *Loop) PollNow() {
 	case l.wake <- struct{}{}:
 	default: // one is waiting already
 	}
-}
-
-// Retry offers the index of the last usable document to the sink again, even if that version is published or was
-// quarantined, and polls. A sink that quarantined it must have been told first.
-func (l *Loop) Retry() {
-	l.retry.Store(true)
-	l.PollNow()
 }
 
 // Ready reports whether an index is published.

@@ -36,12 +36,13 @@ func (l *Loop) restore() {
 		l.ignore(found.err.Error())
 		return
 	}
-	l.verdict, l.unsaved, l.stored = found, nil, l.candidate.Version
+	l.verdict, l.unsaved = found, nil
+	l.stored, l.proven = l.candidate.Version, l.store.marked()
 	if l.resumer != nil {
 		l.resumer.Resume(snapshot, g.Position)
 	}
 	l.log.Info("last good document restored", zap.String("path", l.store.path), zap.Time("read_at", g.ReadAt))
-	l.offer(false)
+	l.offer()
 	l.show()
 	l.metrics.lastSuccess.Set(seconds(g.ReadAt))
 	l.metrics.fromDisk.Set(boolFloat(l.published != nil))
@@ -58,47 +59,4 @@ func (l *Loop) ignore(why string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.status.State.Ignored = why
-}
-
-// save writes the last usable document to disk once its index is published. A document whose index the sink holds back
-// is not a good one. What cannot be written is tried again after each poll.
-func (l *Loop) save() {
-	if l.store == nil || l.unsaved == nil || l.candidate.Version != l.sink.Published() {
-		return
-	}
-	err := l.store.save(l.unsaved)
-	class := ""
-	if err != nil {
-		class = "error"
-		l.metrics.stateErrors.Inc()
-	} else {
-		l.unsaved = nil
-		l.stored = l.candidate.Version
-	}
-	l.saves.report(class, err, "last good document not written", "last good document written again")
-
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.status.State.Error = text(err)
-	if err == nil {
-		l.status.State.SavedAt = l.now().UTC()
-	}
-}
-
-// unsave puts the document before back on disk if the one there is that of version: proxies refused its index after it
-// was written, and a restart must not begin with it.
-func (l *Loop) unsave(version string) {
-	if l.store == nil || l.stored != version {
-		return
-	}
-	l.stored = ""
-	err := l.store.revert()
-	class := ""
-	if err != nil {
-		class = "error"
-		l.metrics.stateErrors.Inc()
-	} else {
-		l.log.Info("document of the refused index taken off the disk", zap.String("version", version))
-	}
-	l.saves.report(class, err, "document of a refused index is still on disk", "last good document written again")
 }

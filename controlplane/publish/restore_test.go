@@ -186,10 +186,12 @@ func TestWithoutStateDirectoryNothingIsKept(t *testing.T) {
 
 func TestStateFilesArePrivateAndTheOnlyOnes(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "by", "the loop")
-	b := seed(t, dir, answer{text: doc("a")}, answer{text: doc("b")})
+	b := newBench(t, Config{StateDir: dir}, answer{text: doc("a")}, answer{text: doc("b")})
+	b.stepAcknowledged(t)
+	b.step(t)
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	require.Len(t, entries, 2, "the last good document and the one before")
+	require.Len(t, entries, 3, "the last good document, the note on the acknowledgement and the one before")
 	require.Equal(t, filepath.Join(dir, entries[0].Name()), b.Status().State.Path)
 	require.NotZero(t, b.Status().State.SavedAt)
 	if runtime.GOOS != "windows" {

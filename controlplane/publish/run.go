@@ -23,9 +23,6 @@ const (
 func (l *Loop) Run(ctx context.Context) error {
 	l.restore()
 	for {
-		if l.retry.Swap(false) {
-			l.offer(true)
-		}
 		l.poll(ctx)
 		if !l.wait(ctx) {
 			return nil

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"adsidecar/controlplane/compile"
 )
 
 // The tests of this file run in a bubble of testing/synctest: its clock moves when all goroutines wait.
@@ -154,36 +152,6 @@ func TestRunAChangeCutsTheBackoff(t *testing.T) {
 		b.source.changed <- struct{}{}
 		require.Equal(t, gatherWindow, (<-b.source.asked).Sub(began))
 	})
-}
-
-func TestRetryOffersAgain(t *testing.T) {
-	tests := map[string]func(*compile.Result) error{
-		"a quarantined version":                         quarantine(2),
-		"a version that was accepted and refused later": func(*compile.Result) error { return nil },
-	}
-	for name, refuse := range tests {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, Config{}, answer{text: doc("a")}, answer{text: doc("a", "b")}, answer{err: errDown})
-				b.sink.refuse = refuse
-				b.start(t)
-				b.waits(2)
-				synctest.Wait()
-				require.Equal(t, 2, b.sink.offered)
-
-				b.sink.refuse = nil // the operator has released it
-				b.Retry()
-				<-b.source.asked
-				synctest.Wait()
-				require.Equal(t, 3, b.sink.offered, "whatever the poll says")
-				require.Empty(t, b.Status().QuarantinedVersion)
-				require.Equal(t, 2, b.Status().Index.Ads)
-				<-b.source.asked
-				synctest.Wait()
-				require.Equal(t, 3, b.sink.offered, "once")
-			})
-		})
-	}
 }
 
 func TestRunEnds(t *testing.T) {

@@ -122,6 +122,8 @@ func (s *sink) Published() string {
 	return s.published
 }
 
+func (s *sink) Acknowledged(string) bool { return false }
+
 func (s *sink) Publish(index *compile.Result) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,7 +165,6 @@ func httpSource(t *testing.T, url string) *source.HTTP {
 	t.Helper()
 	h, err := source.NewHTTP(source.HTTPConfig{URL: url, Timeout: 5 * time.Second})
 	require.NoError(t, err)
-	t.Cleanup(h.Close)
 	return h
 }
 
@@ -242,7 +243,6 @@ func TestLoopOverHTTPKeepsTheLastGoodIndex(t *testing.T) {
 			o := newOrigin(t, document(oneAd))
 			src, err := source.NewHTTP(source.HTTPConfig{URL: o.url, Timeout: tt.timeout, MaxBytes: 1 << 20})
 			require.NoError(t, err)
-			t.Cleanup(src.Close)
 			loop, s, _ := run(t, src, t.TempDir())
 			awaitAds(t, s, 1)
 

@@ -76,7 +76,7 @@ type RejectedStatus struct {
 type StateStatus struct {
 	Path    string    `json:"path,omitempty"` // empty: none is kept
 	SavedAt time.Time `json:"saved_at,omitzero"`
-	Error   string    `json:"error,omitempty"`   // why the present document is not on disk
+	Error   string    `json:"error,omitempty"`   // what went wrong with it after the last poll
 	Ignored string    `json:"ignored,omitempty"` // why the document found at the start was not used
 }
 
@@ -135,7 +135,7 @@ func (l *Loop) tell(found verdict) {
 func (l *Loop) describeDocument(snapshot campaign.Snapshot, index *compile.Result) {
 	rejects := index.Rejects
 	if len(rejects) > 0 {
-		l.log.Warn("ads rejected", zap.Int("total", len(rejects)), zap.Any("by_reason", index.Reasons),
+		l.log.Warn("ads rejected", zap.Int("total", index.Rejected), zap.Any("by_reason", index.Reasons),
 			zap.Any("first", rejects[0]))
 	}
 	l.metrics.setRejects(index.Reasons)
@@ -144,7 +144,7 @@ func (l *Loop) describeDocument(snapshot campaign.Snapshot, index *compile.Resul
 	defer l.mu.Unlock()
 	l.status.Source.DocumentTime = snapshot.SourceTime
 	l.status.Rejected = RejectedStatus{
-		Total: len(rejects), ByReason: index.Reasons,
+		Total: index.Rejected, ByReason: index.Reasons,
 		// A copy: the rest of a long list need not stay in memory.
 		First: append([]campaign.Reject{}, rejects[:min(len(rejects), maxRejects)]...),
 	}

@@ -107,7 +107,6 @@ func TestLoopMayBeAskedWhileItRuns(t *testing.T) {
 					}
 					b.Ready()
 					b.PollNow()
-					b.Retry()
 				}
 			})
 		}

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ const (
 // store keeps the last good document in a directory.
 type store struct {
 	dir, path string
+	link      func(from, to string) error // os.Link; a seam of the tests
 }
 
 // openStore makes dir if it does not exist and proves that it can be written.
@@ -31,7 +33,7 @@ func openStore(dir string) (*store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err // names the directory
 	}
-	s := &store{dir: dir, path: filepath.Join(dir, stateFile)}
+	s := &store{dir: dir, path: filepath.Join(dir, stateFile), link: os.Link}
 	// What a killed process left behind.
 	leftovers, err := filepath.Glob(s.path + ".*.tmp")
 	if err != nil {
@@ -81,11 +83,28 @@ func (s *store) load() (*lastGood, error) {
 	return g, nil
 }
 
-// save replaces the stored document: after a crash at any moment there is the old one or the new one.
-func (s *store) save(g *lastGood) (err error) {
+// save replaces the stored document: after a crash at any moment there is the old one or the new one. With keep the old one becomes the
+// one before.
+func (s *store) save(g *lastGood, keep bool) error {
+	name, err := s.write(g.writeTo)
+	if err != nil {
+		return err
+	}
+	if keep {
+		s.keep()
+	}
+	if err := os.Rename(name, s.path); err != nil {
+		_ = os.Remove(name) // openStore removes what stays
+		return err          // names both
+	}
+	return syncDir(s.dir)
+}
+
+// write makes a file and returns its name. What it holds is on the disk then.
+func (s *store) write(content func(io.Writer) error) (name string, err error) {
 	file, err := s.temporary()
 	if err != nil {
-		return err // names the file
+		return "", err // names the file
 	}
 	defer func() {
 		if err != nil {
@@ -93,38 +112,111 @@ func (s *store) save(g *lastGood) (err error) {
 			_ = os.Remove(file.Name()) // openStore removes what stays
 		}
 	}()
-	if err := g.writeTo(file); err != nil {
-		return err
+	if err := content(file); err != nil {
+		return "", err
 	}
 	if err := file.Sync(); err != nil {
-		return err // names the file
+		return "", err // names the file
 	}
-	if err := file.Close(); err != nil {
-		return err // names the file
-	}
-	// The one before is kept for revert. A link, not a rename: there is a last good document at every moment.
-	if err := os.Remove(s.before()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err // names the file
-	}
-	if err := os.Link(s.path, s.before()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err // names both
-	}
-	if err := os.Rename(file.Name(), s.path); err != nil {
-		return err // names both
-	}
-	return syncDir(s.dir)
+	return file.Name(), file.Close()
 }
 
-// before is where the document before the last one is.
-func (s *store) before() string { return s.path + ".before" }
+// before is where the document before the last one is, and acknowledged where it is noted that a proxy has loaded the last one: the
+// file's first line, which holds its checksum.
+func (s *store) before() string       { return s.path + ".before" }
+func (s *store) acknowledged() string { return s.path + ".acknowledged" }
 
-// revert puts the document before the last one in its place. Without one there is none afterwards.
+func (s *store) hasBefore() bool {
+	_, err := os.Stat(s.before())
+	return err == nil
+}
+
+// keep makes the last document the one before, while it stays the last. Without hard links it is copied. If neither can be done, the one
+// before stays: a new document is worth more than an old one.
+func (s *store) keep() {
+	name := s.before() + ".tmp"
+	_ = os.Remove(name) // of a killed process
+	if s.link(s.path, name) != nil {
+		var err error
+		if name, err = s.write(s.copyLast); err != nil {
+			return
+		}
+	}
+	_ = os.Rename(name, s.before()) // see above
+	_ = os.Remove(name)             // there only if the rename failed or was of two names of one file
+}
+
+func (s *store) copyLast(w io.Writer) error {
+	file, err := os.Open(s.path)
+	if err != nil {
+		return err // names the file
+	}
+	defer func() { _ = file.Close() }() // read only
+	_, err = io.Copy(w, file)
+	return err
+}
+
+// mark notes that a proxy has loaded the last document.
+func (s *store) mark() error {
+	header, err := headerOf(s.path)
+	if err != nil {
+		return err
+	}
+	return s.note(header)
+}
+
+func (s *store) note(header []byte) error {
+	name, err := s.write(func(w io.Writer) error {
+		_, err := w.Write(header)
+		return err // names the file
+	})
+	if err != nil {
+		return err
+	}
+	return os.Rename(name, s.acknowledged()) // names both
+}
+
+// marked tells whether the last document was marked.
+func (s *store) marked() bool {
+	header, err := headerOf(s.path)
+	if err != nil {
+		return false
+	}
+	noted, err := headerOf(s.acknowledged())
+	return err == nil && bytes.Equal(header, noted)
+}
+
+// headerOf is the first line of a file, with its end.
+func headerOf(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err // names the file
+	}
+	defer func() { _ = file.Close() }() // read only
+	start, err := io.ReadAll(io.LimitReader(file, maxStateHeader))
+	if err != nil {
+		return nil, err // names the file
+	}
+	end := bytes.IndexByte(start, '\n')
+	if end < 0 {
+		return nil, fmt.Errorf("read %s: not a last good document", path)
+	}
+	return start[:end+1], nil
+}
+
+// revert puts the document before the last one in its place, marked: only such are kept. Without one there is none afterwards.
 func (s *store) revert() error {
-	err := os.Rename(s.before(), s.path)
+	header, err := headerOf(s.before())
+	if err == nil {
+		err = s.note(header)
+	}
+	if err == nil {
+		err = os.Rename(s.before(), s.path)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		err = os.Remove(s.path)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err // names the file
 	}
 	return syncDir(s.dir)

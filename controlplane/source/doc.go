@@ -7,5 +7,5 @@
 // unusable must keep saying so. After a restart, Resume makes a document that an earlier process accepted the last one.
 //
 // Everything read is bounded in size and, over HTTP, in time. Errors and Describe name the source without its secrets:
-// no user information, no query, no header value.
+// no query, no header value.
 package source

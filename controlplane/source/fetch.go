@@ -21,7 +21,7 @@ const (
 // fetch sends the request and follows redirects. It does so itself, not with http.Client: that one would send a custom
 // secret header and, as the Referer, the query of the URL to whatever host a redirect names, and puts URLs into errors.
 //
-// Credentials go to the configured host alone, and no longer once a redirect has left it: a foreign host must not
+// The secret header goes to the configured host alone, and no longer once a redirect has left it: a foreign host must not
 // choose what is asked in our name.
 func (h *HTTP) fetch(ctx context.Context, conditions validators) (*http.Response, error) {
 	secret, err := h.secret.read()
@@ -31,11 +31,12 @@ func (h *HTTP) fetch(ctx context.Context, conditions validators) (*http.Response
 	target, trusted := h.url, true
 	for hop := 0; ; hop++ {
 		req := h.request(ctx, target, conditions)
-		if trusted {
-			h.authorize(req, secret)
+		if trusted && h.secret.file != "" {
+			req.Header.Set(h.secret.name, secret)
 		}
 		resp, err := h.transport.RoundTrip(req)
 		if err != nil {
+			h.suspect = true
 			return nil, at(hop, target, err)
 		}
 		if !isRedirect(resp.StatusCode) {
@@ -62,23 +63,13 @@ func (h *HTTP) request(ctx context.Context, target *url.URL, conditions validato
 	header := make(http.Header)
 	header.Set("Accept", "application/json, */*;q=0.5")
 	header.Set("Accept-Encoding", "gzip")
-	header.Set("User-Agent", h.userAgent)
+	header.Set("User-Agent", userAgent)
 	conditions.apply(header)
 	req := &http.Request{
 		Method: http.MethodGet, URL: target, Host: target.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	return req.WithContext(ctx)
-}
-
-func (h *HTTP) authorize(req *http.Request, secret string) {
-	if user := h.url.User; user != nil {
-		password, _ := user.Password()
-		req.SetBasicAuth(user.Username(), password)
-	}
-	if h.secret.file != "" {
-		req.Header.Set(h.secret.name, secret)
-	}
 }
 
 // at names the place of an error that did not happen at the configured URL.

@@ -21,8 +21,7 @@ func TestHTTPErrorStatus(t *testing.T) {
 	for _, status := range []int{201, 204, 206, 300, 400, 401, 403, 404, 429, 500, 503} {
 		t.Run(http.StatusText(status), func(t *testing.T) {
 			base := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
-			withSecrets := strings.Replace(base, "http://", "http://user:"+secret+"@", 1) + "/c.json?token=" + secret
-			h := newHTTP(t, HTTPConfig{URL: withSecrets})
+			h := newHTTP(t, HTTPConfig{URL: base + "/c.json?token=" + secret})
 			require.EqualError(t, pollError(t, h), "get "+base+"/c.json?redacted: status "+strconv.Itoa(status))
 		})
 	}
@@ -35,16 +34,13 @@ func TestHTTPSendsWhatItIsConfiguredToSend(t *testing.T) {
 		send(t, w, document)
 	})
 	h := newHTTP(t, HTTPConfig{
-		URL: strings.Replace(base, "//", "//user:pass@", 1) + "/c.json?env=prod", UserAgent: "agent",
+		URL:        base + "/c.json?env=prod",
 		HeaderName: "x-api-key", HeaderFile: tempFile(t, secret),
 	})
 	require.Equal(t, document, pollText(t, h))
-	user, password, ok := got.BasicAuth()
-	require.True(t, ok)
-	require.Equal(t, "user:pass", user+":"+password)
 	require.Equal(t, "/c.json?env=prod", got.URL.String())
 	require.Equal(t, secret, got.Header.Get("X-Api-Key"))
-	require.Equal(t, "agent", got.UserAgent())
+	require.Equal(t, "adsidecar", got.UserAgent())
 }
 
 func TestHTTPSecretIsReadForEachPoll(t *testing.T) {
@@ -91,11 +87,10 @@ func TestHTTPSecretFileThatCannotBeUsed(t *testing.T) {
 }
 
 // hop is one request of a redirect chain.
-type hop struct{ path, key, user, referer string }
+type hop struct{ path, key, referer string }
 
 func record(hops *[]hop, r *http.Request) {
-	user, _, _ := r.BasicAuth()
-	*hops = append(*hops, hop{r.URL.Path, r.Header.Get("X-Key"), user, r.Referer()})
+	*hops = append(*hops, hop{r.URL.Path, r.Header.Get("X-Key"), r.Referer()})
 }
 
 func TestHTTPRedirectsKeepTheSecretOnItsHost(t *testing.T) {
@@ -117,14 +112,14 @@ func TestHTTPRedirectsKeepTheSecretOnItsHost(t *testing.T) {
 		http.Redirect(w, r, home+"/back", http.StatusPermanentRedirect)
 	})
 	h := newHTTP(t, HTTPConfig{
-		URL:        strings.Replace(home, "//", "//user:pass@", 1) + "/start?token=" + secret,
+		URL:        home + "/start?token=" + secret,
 		HeaderName: "X-Key", HeaderFile: tempFile(t, secret),
 	})
 
 	require.Equal(t, document, pollText(t, h))
 	require.Equal(t, []hop{
-		{path: "/start", key: secret, user: "user"},
-		{path: "/moved", key: secret, user: "user"},
+		{path: "/start", key: secret},
+		{path: "/moved", key: secret},
 		{path: "/away"},
 		{path: "/back"},
 	}, hops)

@@ -28,7 +28,7 @@ func newHTTP(t *testing.T, cfg HTTPConfig) *HTTP {
 	t.Helper()
 	h, err := NewHTTP(cfg)
 	require.NoError(t, err)
-	t.Cleanup(h.Close)
+	t.Cleanup(func() { h.transport.CloseIdleConnections() })
 	return h
 }
 

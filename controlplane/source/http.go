@@ -24,16 +24,18 @@ const (
 	// DefaultTimeout bounds a poll unless HTTPConfig says otherwise.
 	DefaultTimeout = 10 * time.Second
 
-	// DefaultUserAgent names the program to the source unless HTTPConfig says otherwise.
-	DefaultUserAgent = "adsidecar"
-
+	userAgent      = "adsidecar" // names the program to the source
 	maxHeaderBytes = 64 << 10
 	idleTimeout    = 90 * time.Second
+
+	// An HTTP/2 connection on which nothing comes is asked whether it is alive, and given up. The default is never to ask.
+	pingAfter   = 5 * time.Second
+	pingTimeout = 5 * time.Second
 )
 
 // HTTPConfig configures an HTTP source.
 type HTTPConfig struct {
-	// URL of the document, http or https. User information in it is sent as basic authentication.
+	// URL of the document, http or https, without user information: a secret belongs into HeaderFile.
 	URL string
 
 	// Timeout bounds a whole poll: name lookup, connection, redirects and the last byte of the body. 0 means
@@ -51,9 +53,6 @@ type HTTPConfig struct {
 
 	// CAFile is a PEM file of the certificate authorities to trust instead of the system's. Read once.
 	CAFile string
-
-	// UserAgent is sent with every request. Empty means DefaultUserAgent.
-	UserAgent string
 
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
@@ -73,9 +72,10 @@ type HTTP struct {
 	timeout   time.Duration
 	maxBytes  int64
 	secret    secretHeader
-	userAgent string
 	now       func() time.Time
+	roots     *x509.CertPool // nil: the system's
 	transport *http.Transport
+	suspect   bool // the connection: the network failed on the last poll
 
 	last     content
 	lastTags validators
@@ -101,25 +101,38 @@ func NewHTTP(cfg HTTPConfig) (*HTTP, error) {
 		timeout:   cmp.Or(cfg.Timeout, DefaultTimeout),
 		maxBytes:  cmp.Or(cfg.MaxBytes, DefaultMaxBytes),
 		secret:    secretHeader{name: http.CanonicalHeaderKey(cfg.HeaderName), file: cfg.HeaderFile},
-		userAgent: cmp.Or(cfg.UserAgent, DefaultUserAgent),
 		now:       now,
-		transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment,
-			// The transport's own decompression has no bound.
-			DisableCompression:     true,
-			ForceAttemptHTTP2:      true,
-			IdleConnTimeout:        idleTimeout,
-			MaxIdleConnsPerHost:    1,
-			MaxResponseHeaderBytes: maxHeaderBytes,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
-		},
+		roots:     roots,
+		transport: newTransport(roots),
 	}, nil
+}
+
+func newTransport(roots *x509.CertPool) *http.Transport {
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment,
+		// The transport's own decompression has no bound.
+		DisableCompression:     true,
+		ForceAttemptHTTP2:      true,
+		IdleConnTimeout:        idleTimeout,
+		MaxIdleConnsPerHost:    1,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+	}
 }
 
 // Poll reads the document. It returns campaign.ErrNotModified if the document is the one that Poll returned last (or
 // that Resume named), an error that wraps *TooLargeError if it is too large, and otherwise an error that names the
 // source and what happened. A failed poll does not change what "last" means.
 func (h *HTTP) Poll(ctx context.Context) (campaign.Snapshot, error) {
+	if h.suspect {
+		// HTTP/2 would use a connection that is dead but not closed again and again. A new transport, as closing the idle
+		// connections of the old one may miss this one: the request that timed out leaves it a moment later. Then the ping
+		// or the idle timeout ends it.
+		h.suspect = false
+		h.transport.CloseIdleConnections()
+		h.transport = newTransport(h.roots)
+	}
 	bounded, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
 	snapshot, err := h.poll(bounded)
@@ -152,6 +165,7 @@ func (h *HTTP) poll(ctx context.Context) (campaign.Snapshot, error) {
 
 	data, err := readBody(resp, h.maxBytes)
 	if err != nil {
+		h.suspect = true
 		return campaign.Snapshot{}, err
 	}
 	now := h.now()
@@ -166,24 +180,20 @@ func (h *HTTP) poll(ctx context.Context) (campaign.Snapshot, error) {
 // Changed returns nil: an HTTP server does not tell.
 func (h *HTTP) Changed() <-chan struct{} { return nil }
 
-// Describe returns "http" and the URL without user information and query.
+// Describe returns "http" and the URL without query.
 func (h *HTTP) Describe() (kind, location string) { return "http", h.location }
 
-// Identity tells this source from others across restarts. It covers the whole URL but for the user information, which
-// may be rotated, and reveals nothing of it.
+// Identity tells this source from others across restarts. It covers the whole URL and reveals nothing of its query.
 func (h *HTTP) Identity() string { return h.identity }
-
-// Close closes idle connections. The source stays usable.
-func (h *HTTP) Close() { h.transport.CloseIdleConnections() }
 
 func identify(u *url.URL) string {
 	bare := *u
-	bare.User, bare.Fragment = nil, ""
+	bare.Fragment = ""
 	sum := sha256.Sum256([]byte(bare.String()))
 	return "http " + hex.EncodeToString(sum[:])
 }
 
-// redact returns u without user information and query: either may hold a secret.
+// redact returns u without its query, which may hold a secret.
 func redact(u *url.URL) string {
 	bare := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
 	if u.RawQuery != "" {
@@ -197,6 +207,9 @@ func parseURL(text string) (*url.URL, error) {
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
 		// The cause quotes the URL.
 		return nil, errors.New("url: not an absolute http or https URL (not shown: it may hold a secret)")
+	}
+	if u.User != nil {
+		return nil, errors.New("url: user information is not sent; use a header")
 	}
 	return u, nil
 }
@@ -242,9 +255,6 @@ func checkLimits(cfg HTTPConfig) error {
 	}
 	if cfg.MaxBytes < 0 {
 		errs = append(errs, fmt.Errorf("max bytes: %d is negative", cfg.MaxBytes))
-	}
-	if !httpguts.ValidHeaderFieldValue(cfg.UserAgent) {
-		errs = append(errs, errors.New("user agent: not a header value"))
 	}
 	return errors.Join(errs...)
 }

@@ -11,13 +11,12 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"adsidecar/envoy"
 )
 
 // maxText bounds, in bytes, each text that comes from an Envoy: it is kept, logged and shown.
 const maxText = 4096
-
-// formatKey is the key of the node metadata under which the bootstrap says which index format the Envoy's filter reads.
-const formatKey = "adsidecar.format"
 
 // A fleet is the Envoys that are connected, and those that were not long ago.
 type fleet struct {
@@ -43,7 +42,7 @@ func newNode(n *corev3.Node) node {
 	}
 	return node{
 		id: clip(n.GetId(), maxText), cluster: clip(n.GetCluster(), maxText), userAgent: clip(agent, maxText),
-		format: metadataText(n.GetMetadata().GetFields()[formatKey]),
+		format: metadataText(n.GetMetadata().GetFields()[envoy.FormatKey]),
 	}
 }
 
@@ -118,7 +117,11 @@ func (s *Server) close(from *session) {
 	from.closed = now
 	for k, st := range from.subs {
 		if st != nil {
-			st.refresh(s.verdicts[k].offered, now)
+			v := s.verdicts[k]
+			if !v.suspect.IsZero() && st.owes(v.offered) {
+				v.cutOff = true
+			}
+			st.refresh(v.offered, now)
 			st.queued, st.nonces, st.claims = nil, nil, nil // they hold offers
 		}
 	}

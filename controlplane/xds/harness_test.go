@@ -162,7 +162,7 @@ func (p *plane) publish(version string) {
 
 // fence proves that nothing was sent to the Envoys that they have not seen, by two changes of the listeners, to which all must have
 // subscribed: the answer to the first comes after every request before it, and the second after whatever those requests caused.
-func (p *plane) fence(envoys ...*envoy) {
+func (p *plane) fence(envoys ...*proxy) {
 	p.t.Helper()
 	for range 2 {
 		p.fences++
@@ -204,8 +204,8 @@ func clusters(names ...string) []*clusterv3.Cluster {
 	return out
 }
 
-// An envoy is the xDS side of an Envoy: it answers what the test says.
-type envoy struct {
+// A proxy is the xDS side of an Envoy: it answers what the test says.
+type proxy struct {
 	p         *plane
 	id        string
 	stream    discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesClient
@@ -215,7 +215,7 @@ type envoy struct {
 	close     func()
 }
 
-func (p *plane) connect(id string) *envoy {
+func (p *plane) connect(id string) *proxy {
 	p.t.Helper()
 	e := p.dial(id)
 	go e.receive()
@@ -223,7 +223,7 @@ func (p *plane) connect(id string) *envoy {
 }
 
 // dial connects an Envoy that does not read.
-func (p *plane) dial(id string) *envoy {
+func (p *plane) dial(id string) *proxy {
 	p.t.Helper()
 	conn, err := grpc.NewClient("passthrough:///"+p.address, grpc.WithTransportCredentials(p.client),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(1<<30)))
@@ -231,7 +231,7 @@ func (p *plane) dial(id string) *envoy {
 	ctx, cancel := context.WithCancel(context.Background())
 	stream, err := discoveryv3.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(ctx)
 	require.NoError(p.t, err)
-	e := &envoy{
+	e := &proxy{
 		p: p, id: id, stream: stream, node: &corev3.Node{Id: id, Cluster: "games"},
 		responses: make(chan *discoveryv3.DeltaDiscoveryResponse, 64), ended: make(chan error, 1),
 	}
@@ -243,7 +243,7 @@ func (p *plane) dial(id string) *envoy {
 	return e
 }
 
-func (e *envoy) receive() {
+func (e *proxy) receive() {
 	for {
 		response, err := e.stream.Recv()
 		if err != nil {
@@ -254,14 +254,14 @@ func (e *envoy) receive() {
 	}
 }
 
-func (e *envoy) send(request *discoveryv3.DeltaDiscoveryRequest) {
+func (e *proxy) send(request *discoveryv3.DeltaDiscoveryRequest) {
 	e.p.t.Helper()
 	request.Node, e.node = e.node, nil
 	require.NoError(e.p.t, e.stream.Send(request))
 }
 
 // subscribe to the index by name and to the other types whole, as Envoy does.
-func (e *envoy) subscribe(k kind, holds map[string]string) *envoy {
+func (e *proxy) subscribe(k kind, holds map[string]string) *proxy {
 	e.p.t.Helper()
 	names := []string{"*"}
 	if k == ecds {
@@ -274,7 +274,7 @@ func (e *envoy) subscribe(k kind, holds map[string]string) *envoy {
 }
 
 // next returns the next response, which must be of this type.
-func (e *envoy) next(k kind) *discoveryv3.DeltaDiscoveryResponse {
+func (e *proxy) next(k kind) *discoveryv3.DeltaDiscoveryResponse {
 	e.p.t.Helper()
 	select {
 	case response := <-e.responses:
@@ -289,7 +289,7 @@ func (e *envoy) next(k kind) *discoveryv3.DeltaDiscoveryResponse {
 }
 
 // nextIndex returns the next response, which must be this version of the index.
-func (e *envoy) nextIndex(version string) *discoveryv3.DeltaDiscoveryResponse {
+func (e *proxy) nextIndex(version string) *discoveryv3.DeltaDiscoveryResponse {
 	e.p.t.Helper()
 	response := e.next(ecds)
 	require.Empty(e.p.t, response.GetRemovedResources())
@@ -299,12 +299,12 @@ func (e *envoy) nextIndex(version string) *discoveryv3.DeltaDiscoveryResponse {
 	return response
 }
 
-func (e *envoy) ack(response *discoveryv3.DeltaDiscoveryResponse) {
+func (e *proxy) ack(response *discoveryv3.DeltaDiscoveryResponse) {
 	e.p.t.Helper()
 	e.send(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: response.GetTypeUrl(), ResponseNonce: response.GetNonce()})
 }
 
-func (e *envoy) nack(response *discoveryv3.DeltaDiscoveryResponse, text string) {
+func (e *proxy) nack(response *discoveryv3.DeltaDiscoveryResponse, text string) {
 	e.p.t.Helper()
 	e.send(&discoveryv3.DeltaDiscoveryRequest{
 		TypeUrl: response.GetTypeUrl(), ResponseNonce: response.GetNonce(),
@@ -328,7 +328,7 @@ func of(s Status, id string, k kind) (EnvoyOfType, bool) {
 }
 
 // untilRuns waits until the Envoy is known to run the version and to be in sync.
-func (e *envoy) untilRuns(k kind, version string) {
+func (e *proxy) untilRuns(k kind, version string) {
 	e.p.t.Helper()
 	e.p.until(e.id+" runs "+version, func(s Status) bool {
 		t, ok := of(s, e.id, k)
@@ -337,7 +337,7 @@ func (e *envoy) untilRuns(k kind, version string) {
 }
 
 // untilRejects waits until the Envoy is known to have rejected the version.
-func (e *envoy) untilRejects(k kind, version string) {
+func (e *proxy) untilRejects(k kind, version string) {
 	e.p.t.Helper()
 	e.p.until(e.id+" rejects "+version, func(s Status) bool {
 		t, ok := of(s, e.id, k)
@@ -346,7 +346,7 @@ func (e *envoy) untilRejects(k kind, version string) {
 }
 
 // untilSubscribed waits until the Envoy is known to wait for the type.
-func (e *envoy) untilSubscribed(k kind) {
+func (e *proxy) untilSubscribed(k kind) {
 	e.p.t.Helper()
 	e.p.until(e.id+" subscribes", func(s Status) bool {
 		_, ok := of(s, e.id, k)

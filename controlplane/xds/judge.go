@@ -25,12 +25,26 @@ func (s *Server) offered(k kind) {
 	}
 }
 
-// claimed counts it as an acknowledgement that an Envoy came with the version on offer.
+// claimed counts it as an acknowledgement that an Envoy came with the version on offer, or with the one to fall back to, and ends the
+// quarantine of a version that an Envoy came with.
 func (s *Server) claimed(st *subscription, k kind) {
 	v := s.verdicts[k]
-	if st.claim(k, v.offered) && v.acknowledge(v.offered) {
-		s.log.Info("version acknowledged", zap.Stringer("type", k), zap.String("version", v.offered.version), zap.Bool("held_before", true))
-		s.stopTimer(k)
+	held := v.offered
+	if !st.claim(k, v.offered) {
+		held = v.fallback
+	}
+	if held != nil && held.heldBy(k, st.claims) {
+		if first, _ := v.acknowledge(held); first {
+			s.log.Info("version acknowledged", zap.Stringer("type", k), zap.String("version", held.version), zap.Bool("held_before", true))
+		}
+		if v.suspect.IsZero() {
+			s.stopTimer(k)
+		}
+	}
+	for _, version := range versionsHeld(k, st.claims) {
+		if v.release(version) {
+			s.logRelease(k, version, "an Envoy holds it")
+		}
 	}
 }
 
@@ -59,11 +73,15 @@ func (s *Server) acknowledged(from *session, k kind, o *offer, now time.Time) {
 	s.metrics.acks[k].Inc()
 	// Once a version, else a push to a large fleet is as many lines.
 	level := zap.DebugLevel
-	if v.acknowledge(o) {
+	first, released := v.acknowledge(o)
+	if first {
 		level = zap.InfoLevel
 		if v.suspect.IsZero() {
 			s.stopTimer(k)
 		}
+	}
+	if released {
+		s.logRelease(k, o.version, "an Envoy acknowledged it")
 	}
 	s.log.Log(level, "version acknowledged", append(from.fields(), zap.Stringer("type", k), zap.String("version", o.version))...)
 }

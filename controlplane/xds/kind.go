@@ -34,3 +34,8 @@ func kindOf(typeURL string) (kind, bool) {
 // removes tells whether an Envoy is told of a resource that it holds and that is not on offer. Listeners and clusters go away with
 // the configuration. The index never does: without it a filter answers 503.
 func (k kind) removes() bool { return k != ecds }
+
+// withdraws tells whether a rejected version is taken back although none was acknowledged. Without an index a filter has its default.
+// Without its listeners or clusters an Envoy has nothing at all, so what one of them cannot load stays there for the others, and for
+// itself once it is mended.
+func (k kind) withdraws() bool { return k == ecds }

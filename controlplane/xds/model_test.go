@@ -3,6 +3,7 @@ package xds
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ type simulated struct {
 	inbox   []delivery
 	holds   string // the version that it runs
 	fresh   bool   // its last answer was an acknowledgement of what it holds, and nothing was sent since
-	again   *bool  // after a retry a version may be sent to an Envoy that runs it
+	again   *bool  // after a quarantine a version may be sent to an Envoy that runs it
 }
 
 type delivery struct {
@@ -129,9 +130,12 @@ func TestASubscriptionChangesWhilePublishing(t *testing.T) {
 type model struct {
 	published   []*publication // in order
 	offered     *publication   // nil: silent
+	fallback    *publication   // what was offered before, unjudged
 	firstReject time.Time      // of what is offered
 	answered    map[*simulated]bool
+	cutOff      bool // somebody went without the answer that was waited for
 	quarantined map[string]bool
+	released    bool // a version came out of quarantine: it may be sent to an Envoy that runs it
 }
 
 type publication struct {
@@ -149,7 +153,7 @@ func (m *model) accepted() *publication {
 }
 
 func (m *model) offer(p *publication) {
-	m.offered, m.firstReject, m.answered = p, time.Time{}, map[*simulated]bool{}
+	m.offered, m.firstReject, m.answered, m.cutOff = p, time.Time{}, map[*simulated]bool{}, false
 }
 
 func (m *model) publish(version string) {
@@ -157,8 +161,44 @@ func (m *model) publish(version string) {
 	if p == nil || p.version != version {
 		p = &publication{version: version} // judged anew
 	}
+	if m.offered != nil && m.accepted() == nil && m.firstReject.IsZero() {
+		m.fallback = m.offered
+	}
+	if nameOf(m.fallback) == version {
+		m.fallback = nil
+	}
+	m.publishAgain(p)
+}
+
+func (m *model) publishAgain(p *publication) {
 	m.published = append(slices.DeleteFunc(m.published, func(q *publication) bool { return p == q }), p)
 	m.offer(p)
+}
+
+func (m *model) release(version string) {
+	m.released = m.released || m.quarantined[version]
+	delete(m.quarantined, version)
+}
+
+// connect is for an Envoy that says what it holds.
+func (m *model) connect(p *simulated) {
+	m.release(p.holds)
+	switch p.holds {
+	case "":
+	case nameOf(m.offered):
+		m.answer(p, m.offered, true, time.Time{})
+	case nameOf(m.fallback):
+		m.answer(p, m.fallback, true, time.Time{})
+	}
+}
+
+// disconnect is for an Envoy that goes.
+func (m *model) disconnect(p *simulated) {
+	sent := p.queued != nil && p.queued.version == nameOf(m.offered)
+	for _, d := range p.inbox {
+		sent = sent || d.of.version == nameOf(m.offered)
+	}
+	m.cutOff = m.cutOff || sent && !m.answered[p] && !m.firstReject.IsZero()
 }
 
 func (m *model) answer(p *simulated, of *publication, ok bool, now time.Time) {
@@ -167,9 +207,10 @@ func (m *model) answer(p *simulated, of *publication, ok bool, now time.Time) {
 		m.answered[p] = true
 	}
 	switch {
-	case ok && !m.quarantined[of.version]:
-		of.acked = true
-	case !ok && of == m.offered && !of.acked && m.firstReject.IsZero():
+	case ok:
+		of.acked, m.fallback = true, nil
+		m.release(of.version)
+	case of == m.offered && !of.acked && m.firstReject.IsZero():
 		m.firstReject = now
 	}
 }
@@ -184,16 +225,23 @@ func (m *model) settle(envoys []*simulated, now time.Time) {
 	if m.firstReject.IsZero() || m.offered.acked {
 		return
 	}
+	certain := m.accepted() != nil && !m.cutOff
 	for _, p := range envoys {
-		if !m.answered[p] && now.Before(m.firstReject.Add(10*time.Second)) {
-			return
-		}
+		certain = certain && m.answered[p]
+	}
+	if !certain && now.Before(m.firstReject.Add(10*time.Second)) {
+		return
 	}
 	m.quarantined[m.offered.version] = true
+	if back := m.fallback; back != nil && m.accepted() == nil {
+		m.fallback = nil
+		m.publishAgain(back)
+		return
+	}
 	m.offer(m.accepted())
 }
 
-func versionOf(p *publication) string {
+func nameOf(p *publication) string {
 	if p == nil {
 		return ""
 	}
@@ -209,7 +257,6 @@ func TestTheRulesHoldInAnyOrderOfEvents(t *testing.T) {
 		server.now, server.after = clock.now, clock.after
 		m := &model{quarantined: map[string]bool{}}
 		var envoys []*simulated
-		again := false
 		versions := rapid.SampledFrom([]string{"a", "b", "c", "d"})
 		settle := func() {
 			m.settle(envoys, clock.now())
@@ -244,7 +291,7 @@ func TestTheRulesHoldInAnyOrderOfEvents(t *testing.T) {
 				version := versions.Draw(t, "version")
 				err := server.Publish(index(version))
 				require.Equal(t, m.quarantined[version], errors.Is(err, ErrQuarantined))
-				if err == nil && version != versionOf(m.offered) {
+				if err == nil && version != nameOf(m.offered) {
 					m.publish(version)
 					settle()
 				}
@@ -254,17 +301,19 @@ func TestTheRulesHoldInAnyOrderOfEvents(t *testing.T) {
 					t.Skip("enough")
 				}
 				holds := rapid.SampledFrom([]string{"", "a", "b", "c", "d"}).Draw(t, "holds")
-				p := &simulated{t: t, session: server.open("127.0.0.1:1"), out: make(chan cache.DeltaResponse, 8), holds: holds, again: &again}
+				p := &simulated{t: t, session: server.open("127.0.0.1:1"), out: make(chan cache.DeltaResponse, 8), holds: holds, again: &m.released}
 				r := &discoveryv3.DeltaDiscoveryRequest{ResourceNamesSubscribe: []string{resourceName}}
 				if holds != "" {
 					r.InitialResourceVersions, p.fresh = map[string]string{resourceName: holds}, true
 				}
 				envoys = append(envoys, p)
+				m.connect(p)
 				p.request(r)
 				settle()
 			},
 			"disconnect": func(t *rapid.T) {
 				p := pick(t, func(*simulated) bool { return true })
+				m.disconnect(p)
 				p.cancel()
 				p.session.OnDeltaStreamClosed(0, nil)
 				envoys = slices.DeleteFunc(envoys, func(q *simulated) bool { return p == q })
@@ -278,10 +327,11 @@ func TestTheRulesHoldInAnyOrderOfEvents(t *testing.T) {
 				settle()
 			},
 			"retry": func(t *rapid.T) {
-				version := versions.Draw(t, "version")
-				require.Equal(t, m.quarantined[version], server.Retry(version))
-				again = again || m.quarantined[version]
-				delete(m.quarantined, version)
+				quarantined := slices.Collect(maps.Keys(m.quarantined))
+				require.ElementsMatch(t, quarantined, server.RetryAll())
+				for _, version := range quarantined {
+					m.release(version)
+				}
 			},
 			"": func(t *rapid.T) {
 				s := server.Status()
@@ -289,9 +339,12 @@ func TestTheRulesHoldInAnyOrderOfEvents(t *testing.T) {
 				if o := s.Types[ecds].Offered; o != nil {
 					offered = o.Version
 				}
-				require.Equal(t, versionOf(m.offered), offered)
-				require.Equal(t, versionOf(m.accepted()), s.Types[ecds].Accepted)
+				require.Equal(t, nameOf(m.offered), offered)
+				require.Equal(t, nameOf(m.accepted()), s.Types[ecds].Accepted)
 				require.Len(t, s.Types[ecds].Quarantined, len(m.quarantined))
+				for _, p := range m.published {
+					require.False(t, p.acked && !server.IndexAcknowledged(p.version), "%s was acknowledged", p.version)
+				}
 			},
 		})
 

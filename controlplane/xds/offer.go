@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -32,7 +33,7 @@ type offer struct {
 type item struct {
 	resource *discoveryv3.Resource
 	// token is what go-control-plane remembers as sent on a stream. It is not the resource's version: a version that was sent and
-	// rejected must be sent again after Retry, although its version is the same. See offer.stamp.
+	// rejected must be sent again after its quarantine, although its version is the same. See offer.stamp.
 	token string
 }
 
@@ -71,13 +72,34 @@ func newOffer[R named](k kind, version string, resources []R) (*offer, error) {
 	}
 	slices.Sort(o.names)
 	if version == "" {
-		h := sha256.New()
-		for _, name := range o.names {
-			h.Write(fmt.Appendf(nil, "%q %s\n", name, o.items[name].resource.GetVersion()))
+		versions := make(map[string]string, len(o.items))
+		for name, it := range o.items {
+			versions[name] = it.resource.GetVersion()
 		}
-		o.version = hex.EncodeToString(h.Sum(nil)[:16])
+		o.version = versionOf(versions)
 	}
 	return o, nil
+}
+
+// versionOf is the version of a type's content: the hash of its resources' names and versions.
+func versionOf(resources map[string]string) string {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(resources)) {
+		h.Write(fmt.Appendf(nil, "%q %s\n", name, resources[name]))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// versionsHeld are the versions of a type that an Envoy may run which names these resource versions when it connects.
+func versionsHeld(k kind, claims map[string]string) []string {
+	switch {
+	case len(claims) == 0:
+		return nil
+	case k.removes():
+		return []string{versionOf(claims)}
+	default:
+		return slices.Collect(maps.Values(claims)) // an index is a resource, and has its version
+	}
 }
 
 // stamp gives each resource its token. A version has the same token each time it is offered, so that a stream that holds it is sent

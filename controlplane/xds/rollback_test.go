@@ -11,10 +11,10 @@ import (
 )
 
 // running connects Envoys that all run the version.
-func running(p *plane, version string, n int) []*envoy {
+func running(p *plane, version string, n int) []*proxy {
 	p.t.Helper()
 	p.publish(version)
-	var envoys []*envoy
+	var envoys []*proxy
 	for i := range n {
 		e := p.connect(fmt.Sprintf("envoy-%d", i)).subscribe(ecds, nil)
 		e.ack(e.nextIndex(version))
@@ -127,6 +127,10 @@ func TestRollbackToSilenceWithNothingAcknowledgedYet(t *testing.T) {
 	e := p.connect("a").subscribe(ecds, nil)
 	p.publish("bad")
 	e.nack(e.nextIndex("bad"), "cannot load")
+	e.untilRejects(ecds, "bad")
+	p.clock.advance(10*time.Second - 1)
+	require.Equal(t, "bad", p.offer(ecds), "an Envoy that comes back may run it")
+	p.clock.advance(1)
 	p.until("silence", func(s Status) bool { return s.Types[ecds].Offered == nil })
 	require.Empty(t, p.IndexVersion())
 	p.requireQuarantined("bad")
@@ -141,14 +145,14 @@ func TestRollbackToSilenceWithNothingAcknowledgedYet(t *testing.T) {
 	require.Equal(t, "cannot load", status.LastNack.Text)
 
 	p.publish("good")
-	for _, e := range []*envoy{e, fresh} {
+	for _, e := range []*proxy{e, fresh} {
 		e.ack(e.nextIndex("good"))
 		e.untilRuns(ecds, "good")
 	}
 }
 
 func TestGrace(t *testing.T) {
-	setUp := func(t *testing.T) (p *plane, envoys []*envoy, pending *discoveryv3.DeltaDiscoveryResponse) {
+	setUp := func(t *testing.T) (p *plane, envoys []*proxy, pending *discoveryv3.DeltaDiscoveryResponse) {
 		p = start(t, func(c *Config) { c.VerdictGrace = 5 * time.Second })
 		envoys = running(p, "good", 2)
 		p.publish("bad")
@@ -166,11 +170,15 @@ func TestGrace(t *testing.T) {
 		envoys[0].ack(envoys[0].nextIndex("good"))
 		envoys[0].untilRuns(ecds, "good")
 
-		envoys[1].ack(pending) // too late
+		p.requireQuarantined("bad")
+		envoys[1].ack(pending) // late, but it runs it
 		envoys[1].ack(envoys[1].nextIndex("good"))
 		envoys[1].untilRuns(ecds, "good")
-		require.Equal(t, "good", p.Status().Types[ecds].Accepted)
-		p.requireQuarantined("bad")
+		require.Empty(t, p.Status().Types[ecds].Quarantined)
+		p.publish("bad")
+		for _, e := range envoys {
+			e.nextIndex("bad")
+		}
 	})
 	t.Run("an acknowledgement in time lifts the suspicion", func(t *testing.T) {
 		p, envoys, pending := setUp(t)
@@ -180,9 +188,12 @@ func TestGrace(t *testing.T) {
 		p.clock.advance(time.Hour)
 		require.Equal(t, "bad", p.offer(ecds))
 	})
-	t.Run("the only Envoy that is waited for goes", func(t *testing.T) {
+	t.Run("the only Envoy that is waited for goes: it may come back and run it", func(t *testing.T) {
 		p, envoys, _ := setUp(t)
 		envoys[1].close()
+		p.until("one is left", func(s Status) bool { return !s.Envoys[1].Connected })
+		require.Equal(t, "bad", p.offer(ecds))
+		p.clock.advance(1)
 		envoys[0].ack(envoys[0].nextIndex("good"))
 		envoys[0].untilRuns(ecds, "good")
 		p.requireQuarantined("bad")
@@ -232,13 +243,17 @@ func TestRetry(t *testing.T) {
 	p := start(t)
 	e := p.connect("a").subscribe(ecds, nil)
 	p.publish("bad")
+	require.Empty(t, p.RetryAll())
 	e.nack(e.nextIndex("bad"), "out of memory")
-	p.until("silence", func(s Status) bool { return s.Types[ecds].Offered == nil })
+	e.untilRejects(ecds, "bad")
+	p.clock.advance(10 * time.Second)
+	require.Empty(t, p.offer(ecds))
 
-	require.False(t, p.Retry("unknown"))
 	p.requireQuarantined("bad")
-	require.True(t, p.Retry("bad"))
-	require.False(t, p.Retry("bad"))
+	require.ErrorIs(t, p.CheckIndex("bad"), ErrQuarantined)
+	require.Equal(t, []string{"bad"}, p.RetryAll())
+	require.Empty(t, p.RetryAll())
+	require.NoError(t, p.CheckIndex("bad"))
 	p.publish("bad")
 	e.ack(e.nextIndex("bad")) // sent again, although its version was sent on this stream before
 	e.untilRuns(ecds, "bad")
@@ -258,7 +273,7 @@ func TestAfterARetryOnlyWhatChangedIsSent(t *testing.T) {
 	e.ack(e.next(lds))
 	e.untilRuns(lds, p.offer(lds))
 
-	require.True(t, p.Retry(version))
+	require.Equal(t, []string{version}, p.RetryAll())
 	require.NoError(t, p.SetGateway(changed, nil))
 	require.Equal(t, []string{"changes"}, names(e.next(lds)))
 }

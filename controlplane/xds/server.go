@@ -2,6 +2,7 @@ package xds
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,14 +22,16 @@ type Config struct {
 	Registerer prometheus.Registerer
 	// Credentials of the gRPC server; nil: plaintext.
 	Credentials credentials.TransportCredentials
-	// VerdictGrace is how long after the first rejection of a version the Envoys that have not answered it may still acknowledge it;
-	// 0: 10 s. It should be longer than the slowest Envoy takes to load an index.
+	// VerdictGrace is how long after the first rejection of a version another Envoy may still acknowledge it, unless it is certain
+	// that none will; 0: 10 s. It should be longer than the slowest Envoy takes to load an index and than an Envoy takes to come back.
 	VerdictGrace time.Duration
-	// KeepDisconnected is how many disconnected Envoys status lists at most, the latest; 0: 1,000.
-	KeepDisconnected int
-	// KeepDisconnectedFor is how long status lists a disconnected Envoy; 0: 1 h.
-	KeepDisconnectedFor time.Duration
 }
+
+const (
+	// keepGone is how many disconnected Envoys status lists at most, the latest, and keepGoneFor for how long.
+	keepGone    = 1000
+	keepGoneFor = time.Hour
+)
 
 // An Index is one version of the campaign index, ready for the filter.
 type Index struct {
@@ -65,12 +68,6 @@ func New(c Config) (*Server, error) {
 	if c.VerdictGrace == 0 {
 		c.VerdictGrace = 10 * time.Second
 	}
-	if c.KeepDisconnected == 0 {
-		c.KeepDisconnected = 1000
-	}
-	if c.KeepDisconnectedFor == 0 {
-		c.KeepDisconnectedFor = time.Hour
-	}
 	s := &Server{
 		log:    c.Logger,
 		config: c,
@@ -79,10 +76,10 @@ func New(c Config) (*Server, error) {
 			t := time.AfterFunc(d, f)
 			return func() { t.Stop() }
 		},
-		fleet: fleet{connected: make(map[uint64]*session), keep: c.KeepDisconnected, keepFor: c.KeepDisconnectedFor},
+		fleet: fleet{connected: make(map[uint64]*session), keep: keepGone, keepFor: keepGoneFor},
 	}
 	for k := range s.verdicts {
-		s.verdicts[k] = &verdict{grace: c.VerdictGrace}
+		s.verdicts[k] = &verdict{grace: c.VerdictGrace, withdraws: kind(k).withdraws()}
 	}
 	var err error
 	s.metrics, err = newMetrics(c.Registerer, s)
@@ -93,7 +90,7 @@ func New(c Config) (*Server, error) {
 }
 
 // Publish offers the index to all Envoys. A version that is on offer already is a no-op. The error wraps ErrQuarantined if the version
-// was rolled back before; any other means that the index cannot be encoded. On an error what is on offer stays.
+// is quarantined; any other means that the index cannot be encoded. On an error what is on offer stays.
 func (s *Server) Publish(index Index) error {
 	if index.Version == "" {
 		return errors.New("publish an index: no version")
@@ -113,6 +110,21 @@ func (s *Server) Publish(index Index) error {
 	return s.put(ecds, o)
 }
 
+// CheckIndex returns the error of Publish if it would refuse this version as quarantined. It spares a caller to encode an index in vain.
+func (s *Server) CheckIndex(version string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.verdicts[ecds].check(version)
+}
+
+// IndexAcknowledged tells whether an Envoy has acknowledged this version of the index, or said when it connected that it holds it while
+// it could be handed out. The last 64 such versions are remembered.
+func (s *Server) IndexAcknowledged(version string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(s.verdicts[ecds].proven, version)
+}
+
 // IndexVersion is the version of the index that an Envoy which connects now is given. Empty: none, as there was no index yet or all that
 // were published have been rolled back.
 func (s *Server) IndexVersion() string {
@@ -125,7 +137,7 @@ func (s *Server) IndexVersion() string {
 }
 
 // SetGateway offers these listeners and clusters to all Envoys; each type that is unchanged is a no-op. The error wraps ErrQuarantined
-// if one of the two was rolled back before: the other is offered all the same, as the types are judged apart. Any other error means
+// if one of the two is quarantined: the other is offered all the same, as the types are judged apart. Any other error means
 // that a resource cannot be encoded, has no name or is given twice; then nothing is changed.
 func (s *Server) SetGateway(listeners []*listenerv3.Listener, clusters []*clusterv3.Cluster) error {
 	l, lerr := newOffer(lds, "", listeners)
@@ -137,19 +149,24 @@ func (s *Server) SetGateway(listeners []*listenerv3.Listener, clusters []*cluste
 	return errors.Join(s.put(cds, c), s.put(lds, l))
 }
 
-// Retry ends the quarantine of a version, of whichever type, and tells whether it was quarantined. The next call of Publish or
-// SetGateway with it offers it again.
-func (s *Server) Retry(version string) bool {
+// RetryAll ends every quarantine, of whichever type, and returns the versions. The next call of Publish or SetGateway with one of them
+// offers it again, and it is judged anew.
+func (s *Server) RetryAll() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	found := false
+	var versions []string
 	for k, v := range s.verdicts {
-		if v.retry(version) {
-			found = true
-			s.log.Info("quarantine ended", zap.Stringer("type", kind(k)), zap.String("version", version))
+		for _, q := range slices.Clone(v.quarantined) {
+			v.release(q.Version)
+			versions = append(versions, q.Version)
+			s.logRelease(kind(k), q.Version, "retry")
 		}
 	}
-	return found
+	return versions
+}
+
+func (s *Server) logRelease(k kind, version, why string) {
+	s.log.Info("quarantine ended", zap.Stringer("type", k), zap.String("version", version), zap.String("why", why))
 }
 
 func (s *Server) put(k kind, o *offer) error {

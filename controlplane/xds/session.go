@@ -171,6 +171,21 @@ func (st *subscription) wants(o *offer) bool {
 	return false
 }
 
+// owes tells whether the Envoy was sent the offer's version, or is about to be, and has not answered it.
+func (st *subscription) owes(o *offer) bool {
+	for _, s := range st.nonces { // those that were answered are gone
+		if s.offer != nil && s.offer.version == o.version {
+			return true
+		}
+	}
+	for _, queued := range st.queued {
+		if queued.version == o.version {
+			return true
+		}
+	}
+	return false
+}
+
 // refresh notes whether the Envoy runs what is on offer, and since when.
 func (st *subscription) refresh(o *offer, now time.Time) {
 	inSync := !st.nack.current && (!st.wants(o) || st.acked == o.version)

@@ -18,7 +18,8 @@ type TypeStatus struct {
 	Type string `json:"type"`
 	// Offered is nil while the type is silent.
 	Offered *Offered `json:"offered"`
-	// Accepted is the last version that an Envoy acknowledged: a rollback goes there. Empty: none was.
+	// Accepted is the last version that an Envoy acknowledged: a rollback goes there. Empty: none was; an index then goes back to the
+	// one that was on offer before, if nothing spoke against it.
 	Accepted string `json:"last_acknowledged"`
 	// Quarantined versions, the oldest first.
 	Quarantined []Quarantined `json:"quarantined"`
@@ -34,7 +35,8 @@ type Offered struct {
 	Acknowledged int `json:"acknowledged"`
 	Rejected     int `json:"rejected"`
 	Pending      int `json:"pending"`
-	// SuspectSince is when the first Envoy rejected the version, while none has acknowledged it.
+	// SuspectSince is when the first Envoy rejected the version, while none has acknowledged it. Of listeners and clusters it may be
+	// long ago: they stay on offer as long as there is nothing to go back to.
 	SuspectSince time.Time `json:"suspect_since,omitzero"`
 }
 

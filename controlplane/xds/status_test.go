@@ -13,13 +13,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"adsidecar/envoy"
 )
 
 func TestStatusAsJSON(t *testing.T) {
 	p := start(t)
 	p.publish("good")
 	e := p.connect("edge-1")
-	metadata, err := structpb.NewStruct(map[string]any{formatKey: 1})
+	metadata, err := structpb.NewStruct(map[string]any{envoy.FormatKey: 1})
 	require.NoError(t, err)
 	e.node.Metadata = metadata
 	e.node.UserAgentName = "envoy"
@@ -98,7 +100,8 @@ func TestOutOfSyncSinceThePush(t *testing.T) {
 }
 
 func TestDisconnectedEnvoysAreListedForATime(t *testing.T) {
-	p := start(t, func(c *Config) { c.KeepDisconnected, c.KeepDisconnectedFor = 2, time.Minute })
+	p := start(t)
+	p.fleet.keep, p.fleet.keepFor = 2, time.Minute
 	p.publish("v1")
 	ids := func() string {
 		var out []string
@@ -151,7 +154,7 @@ func TestTextsFromEnvoysAreClipped(t *testing.T) {
 	long := strings.Repeat("é", maxText) // two bytes each
 	e := p.connect(long)
 	e.node.Cluster, e.node.UserAgentName = long, long
-	e.node.Metadata = &structpb.Struct{Fields: map[string]*structpb.Value{formatKey: structpb.NewStringValue(long)}}
+	e.node.Metadata = &structpb.Struct{Fields: map[string]*structpb.Value{envoy.FormatKey: structpb.NewStringValue(long)}}
 	e.subscribe(ecds, map[string]string{resourceName: long})
 	e.nack(e.nextIndex("v1"), "which "+long+" why")
 	status := p.until("rejected", func(s Status) bool {

@@ -12,20 +12,29 @@ import (
 var ErrQuarantined = errors.New("version is quarantined")
 
 // maxQuarantined bounds what a source can make the control plane remember; beyond it the oldest version is forgotten, and judged anew
-// if it comes again.
-const maxQuarantined = 64
+// if it comes again. maxProven bounds in the same way which versions are known to have been acknowledged.
+const (
+	maxQuarantined = 64
+	maxProven      = 64
+)
 
 // A verdict decides which offer of one type is handed out, from what Envoys answer. The rules are in the package comment. It knows
 // no streams and no clock. Not safe for concurrent use.
 type verdict struct {
-	grace       time.Duration
-	offered     *offer // nil: silent
-	accepted    *offer // the last published of those that an Envoy acknowledged; nil: none
+	grace     time.Duration
+	withdraws bool   // a rejected version goes even where none that was acknowledged can take its place
+	offered   *offer // nil: silent
+	accepted  *offer // the last published of those that an Envoy acknowledged; nil: none
+	// fallback was on offer before the present one, and nothing spoke for or against it when it was replaced. Kept while nothing
+	// is accepted, so that a version that is published right after the start does not drive out the good one of before.
+	fallback    *offer
 	suspect     time.Time
 	first       Rejection // the rejection that made offered suspect
+	cutOff      bool      // since it is suspect, an Envoy that was sent it went without an answer
 	quarantined []Quarantined
-	seq         uint64 // of the last offer
-	era         int    // how many versions came out of quarantine
+	proven      []string // the versions that were acknowledged, the latest last
+	seq         uint64   // of the last offer
+	era         int      // how many versions came out of quarantine
 }
 
 // A Rejection is an Envoy's refusal of a version.
@@ -34,7 +43,7 @@ type Rejection struct {
 	Text string `json:"text"`
 }
 
-// A Quarantined version is not handed out until Server.Retry names it.
+// A Quarantined version is not handed out until an Envoy is known to run it, or Server.RetryAll is called.
 type Quarantined struct {
 	Version string    `json:"version"`
 	Since   time.Time `json:"since"`
@@ -64,13 +73,23 @@ func (v *verdict) put(o *offer, now time.Time) {
 	} else {
 		o.stamp(v.era, v.offered)
 	}
+	if v.offered != nil && v.accepted == nil && v.suspect.IsZero() {
+		v.fallback = v.offered
+	}
+	if v.fallback != nil && v.fallback.version == o.version {
+		v.fallback = nil
+	}
+	v.publish(o, now)
+}
+
+func (v *verdict) publish(o *offer, now time.Time) {
 	v.seq++
 	o.seq = v.seq
 	v.offer(o, now)
 }
 
 func (v *verdict) offer(o *offer, now time.Time) {
-	v.offered, v.suspect, v.first = o, time.Time{}, Rejection{}
+	v.offered, v.suspect, v.first, v.cutOff = o, time.Time{}, Rejection{}, false
 	if o != nil {
 		o.since = now
 	}
@@ -84,21 +103,26 @@ func (v *verdict) same(o *offer) *offer {
 	return o
 }
 
-// acknowledge tells whether this is the first acknowledgement of the version that counts. One that comes after the version was
-// rolled back does not.
-func (v *verdict) acknowledge(o *offer) bool {
+// acknowledge tells whether this is the first acknowledgement of the version, and whether it ended its quarantine.
+func (v *verdict) acknowledge(o *offer) (first, released bool) {
 	o = v.same(o)
-	if o.acknowledged || v.check(o.version) != nil {
-		return false
+	released = v.release(o.version)
+	if o.acknowledged {
+		return false, released
 	}
 	o.acknowledged = true
 	if v.accepted == nil || o.seq > v.accepted.seq {
 		v.accepted = o
 	}
+	v.fallback = nil
+	if !slices.Contains(v.proven, o.version) {
+		v.proven = append(v.proven, o.version)
+		v.proven = slices.Delete(v.proven, 0, max(0, len(v.proven)-maxProven))
+	}
 	if o == v.offered {
 		v.suspect, v.first = time.Time{}, Rejection{}
 	}
-	return true
+	return true, released
 }
 
 // reject tells whether the rejection made the present offer suspect.
@@ -114,7 +138,11 @@ func (v *verdict) reject(o *offer, r Rejection, now time.Time) bool {
 // settle rolls the present offer back if that is due, and returns it; nil if it stays. Pending is the number of connected Envoys that
 // subscribed to the offer and have not answered it.
 func (v *verdict) settle(pending int, now time.Time) *offer {
-	if v.suspect.IsZero() || pending > 0 && now.Before(v.suspect.Add(v.grace)) {
+	if v.suspect.IsZero() || v.accepted == nil && !v.withdraws {
+		return nil
+	}
+	certain := v.accepted != nil && pending == 0 && !v.cutOff
+	if !certain && now.Before(v.suspect.Add(v.grace)) {
 		return nil
 	}
 	bad := v.offered
@@ -123,12 +151,18 @@ func (v *verdict) settle(pending int, now time.Time) *offer {
 		v.era++
 	}
 	v.quarantined = append(v.quarantined, Quarantined{Version: bad.version, Since: now, Rejection: v.first})
-	v.offer(v.accepted, now)
+	if v.accepted == nil && v.fallback != nil {
+		o := v.fallback
+		v.fallback = nil
+		v.publish(o, now) // it is judged from the beginning
+	} else {
+		v.offer(v.accepted, now)
+	}
 	return bad
 }
 
-// retry tells whether version was quarantined; it no longer is.
-func (v *verdict) retry(version string) bool {
+// release tells whether version was quarantined; it no longer is.
+func (v *verdict) release(version string) bool {
 	n := len(v.quarantined)
 	v.quarantined = slices.DeleteFunc(v.quarantined, func(q Quarantined) bool { return q.Version == version })
 	if len(v.quarantined) == n {

@@ -3,7 +3,8 @@
 //
 // Decoding is strict. An unknown key, a wrong type or a value out of range is a [Finding] with file, line and key, and all findings are
 // reported at once. Every optional key has a default, so a Config that was loaded is complete: no reader of it applies defaults again.
-// Secrets are never values of the file: they are paths of files, or come from the environment by ${NAME}.
+// Secrets are never values of the file: they are paths of files, or come from the environment by ${NAME}. No finding shows a value that
+// came from there.
 package gateway
 
 // DefaultCAFile holds the public certificate authorities on Debian, Ubuntu and Alpine, and in Envoy's own images. Envoy cannot find
@@ -34,7 +35,8 @@ type Listener struct {
 	TrustedHops uint32 `yaml:"trusted_hops"`
 	// ServedBy is sent as x-served-by with every answer. It may hold Envoy's %HOSTNAME% or %ENVIRONMENT(NAME)%. Empty: not sent.
 	ServedBy string `yaml:"served_by"`
-	// MaxConnections is the limit of this listener; further ones are closed at once.
+	// MaxConnections is the limit of this listener; further ones are closed at once. It is part of Envoy's bootstrap: a running Envoy
+	// takes another value with a new bootstrap and a restart.
 	MaxConnections uint32 `yaml:"max_connections"`
 	// MaxHeaderKiB limits the request headers: above it 431.
 	MaxHeaderKiB uint32 `yaml:"max_header_kib"`
@@ -68,11 +70,12 @@ type Issuer struct {
 	// JWKSCache is how long keys are kept before they are read again, so how long a new signing key may be unknown. At least 6s.
 	JWKSCache Duration `yaml:"jwks_cache"`
 	// MaxTokenLifetime refuses tokens that expire later than this from now, and so bounds how long a withdrawn key's cached token
-	// passes. 0: no limit.
+	// passes. It must not be below the validity that the pool gives its tokens, or a fresh token is refused. 0: no limit.
 	MaxTokenLifetime Duration `yaml:"max_token_lifetime"`
 	// CachedTokens is how many verified tokens each worker remembers. Size it for the players that are active at once.
 	CachedTokens uint32 `yaml:"cached_tokens"`
-	// CAFile, on Envoy's machine, verifies the JWKS server's certificate. Default: [DefaultCAFile].
+	// CAFile, on Envoy's machine, verifies the JWKS server's certificate. Issuers whose keys are on one server have the same. Default:
+	// [DefaultCAFile].
 	CAFile string `yaml:"ca_file"`
 }
 
@@ -91,7 +94,7 @@ const (
 	TokenNone     Token = "none"
 )
 
-// Route sends the requests of a path to an upstream. The first route that matches wins.
+// Route sends the requests of a path to an upstream. The first route that matches wins: a Path stands before a Prefix that covers it.
 type Route struct {
 	// Prefix matches a path and everything below it: /game matches /game and /game/x, not /games. Exactly one of Prefix and Path.
 	Prefix string `yaml:"prefix"`
@@ -221,7 +224,7 @@ type Admin struct {
 	Insecure bool   `yaml:"insecure"`
 }
 
-// Envoy is what goes into the bootstrap.
+// Envoy is what goes into the bootstrap: a running Envoy takes other values with a new bootstrap and a restart.
 type Envoy struct {
 	// AdminAddress is Envoy's own admin listener. Loopback only.
 	AdminAddress string `yaml:"admin_address"`

@@ -20,7 +20,7 @@ func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: cannot read %q as a time: write it with its unit, such as 15s", n.Line, n.Value)}}
 	}
 	if v < 0 {
-		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: time %s is negative", n.Line, n.Value)}}
+		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %q is a negative time", n.Line, n.Value)}}
 	}
 	*d = Duration(v)
 	return nil

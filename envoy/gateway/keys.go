@@ -10,7 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// keys are the keys that a place of the file may have: nil means any (a leaf or a free map).
+// keys are the keys that a place of the file may have. Without names and elem it is a leaf or a free map.
 type keys struct {
 	names map[string]*keys
 	elem  *keys // of a list
@@ -35,29 +35,53 @@ func keysOf(t reflect.Type) *keys {
 	return &keys{}
 }
 
-// unknown reports keys that k does not have, and keys that stand twice.
-func (p *parser) unknown(n *yaml.Node, k *keys, path string) {
-	if n.Kind == yaml.AliasNode {
-		// An alias repeats what was checked where it was defined; its anchor's place decides.
-		return
+// aliasUse is an anchor's content at a place of the file.
+type aliasUse struct {
+	content *yaml.Node
+	place   *keys
+}
+
+const notPlainKey = "a key must be plain text"
+
+// unknown reports keys that k does not have. An anchor's content is checked at each place that it is used in, but only once for places
+// of the same kind, in seen: many aliases of a large map would multiply, and an anchor may contain itself.
+func (p *parser) unknown(n *yaml.Node, k *keys, path string, seen map[aliasUse]bool) {
+	n = resolve(n)
+	if n.Anchor != "" {
+		use := aliasUse{n, k}
+		if seen[use] {
+			return
+		}
+		seen[use] = true
 	}
 	switch {
 	case n.Kind == yaml.SequenceNode && k.elem != nil:
 		for i, c := range n.Content {
-			p.unknown(c, k.elem, path+"["+strconv.Itoa(i)+"]")
+			p.unknown(c, k.elem, path+"["+strconv.Itoa(i)+"]", seen)
 		}
-	case n.Kind == yaml.MappingNode && k.names != nil:
+	case n.Kind == yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			name := n.Content[i].Value
-			next, ok := k.names[name]
-			at := strings.TrimPrefix(path+"."+name, ".")
-			if !ok {
-				p.findings = append(p.findings, Finding{File: p.file, Line: n.Content[i].Line, Key: at, Message: unknownText(name, k)})
-				continue
+			key := n.Content[i]
+			at := strings.TrimPrefix(path+"."+key.Value, ".")
+			next, known := k.names[key.Value]
+			switch {
+			// The decoder would take an alias for the key that it stands for.
+			case key.Kind != yaml.ScalarNode:
+				p.keyFinding(key, strings.TrimSuffix(at, "."), notPlainKey)
+			case key.Value == "<<":
+				p.keyFinding(key, at, "merge keys are not supported")
+			case k.names == nil: // any key
+			case !known:
+				p.keyFinding(key, at, unknownText(key.Value, k))
+			default:
+				p.unknown(n.Content[i+1], next, at, seen)
 			}
-			p.unknown(n.Content[i+1], next, at)
 		}
 	}
+}
+
+func (p *parser) keyFinding(key *yaml.Node, at, message string) {
+	p.findings = append(p.findings, Finding{File: p.file, Line: key.Line, Key: at, Message: message})
 }
 
 func unknownText(name string, k *keys) string {

@@ -80,24 +80,24 @@ func Parse(file string, data []byte, lookup func(string) (string, bool)) (*Confi
 		if errors.Is(err, io.EOF) {
 			return nil, Findings{{File: file, Message: "the file is empty"}}
 		}
-		return nil, yamlFindings(file, err)
+		return nil, (&parser{file: file}).yamlFindings(err)
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, Findings{{File: file, Message: "the file holds more than one YAML document"}}
 	}
-	p := &parser{file: file, root: doc.Content[0]}
+	p := &parser{file: file, root: doc.Content[0], written: map[*yaml.Node]string{}, expanded: map[int]bool{}}
 	p.expand(p.root, lookup, map[*yaml.Node]bool{})
 	if len(p.findings) > 0 {
 		return nil, p.sorted()
 	}
 	// The decoder refuses unknown keys only when it reads text, and then names Go types; the tree is checked here instead.
 	c := baseline()
-	p.unknown(p.root, knownKeys(&c), "")
+	p.unknown(p.root, knownKeys(&c), "", map[aliasUse]bool{})
 	if len(p.findings) > 0 {
 		return nil, p.sorted()
 	}
 	if err := p.root.Decode(&c); err != nil {
-		return nil, yamlFindings(file, err)
+		return nil, p.yamlFindings(err)
 	}
 	c.applyDefaults(lookup)
 	p.validate(&c)
@@ -111,11 +111,15 @@ type parser struct {
 	file     string
 	root     *yaml.Node
 	findings Findings
+
+	written  map[*yaml.Node]string // expanded scalars as the file has them, ${NAME} and all
+	expanded map[int]bool          // lines with such a scalar
 }
 
-// add reports a finding about the key with this path, such as "routes[2].upstream".
+// add reports a finding about the key with this path, such as "routes[2].upstream". Values stand in it by [parser.quote] only.
 func (p *parser) add(key, format string, args ...any) {
-	p.findings = append(p.findings, Finding{File: p.file, Line: p.line(key), Key: key, Message: fmt.Sprintf(format, args...)})
+	_, line, _ := p.find(key)
+	p.findings = append(p.findings, Finding{File: p.file, Line: line, Key: key, Message: fmt.Sprintf(format, args...)})
 }
 
 func (p *parser) sorted() Findings {
@@ -125,13 +129,11 @@ func (p *parser) sorted() Findings {
 
 var pathStep = regexp.MustCompile(`([^.\[\]]+)|\[(\d+)\]`)
 
-// line is that of the key, or of its nearest ancestor that the file has.
-func (p *parser) line(key string) int {
-	n, line := p.root, 0
+// find returns the value of the key, and whether the file has it; if not, its nearest ancestor that the file has. The line is that of
+// the key.
+func (p *parser) find(key string) (n *yaml.Node, line int, found bool) {
+	n = p.root
 	for _, step := range pathStep.FindAllStringSubmatch(key, -1) {
-		for n.Kind == yaml.AliasNode {
-			n = n.Alias
-		}
 		var next *yaml.Node
 		switch {
 		case step[2] != "" && n.Kind == yaml.SequenceNode:
@@ -147,109 +149,17 @@ func (p *parser) line(key string) int {
 			}
 		}
 		if next == nil {
-			return line
+			return n, line, false
 		}
-		n = next
+		n = resolve(next)
 	}
-	return line
+	return n, line, true
 }
 
-var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)(:-([^}]*))?\}`)
-
-// expand replaces ${NAME} in every scalar value below n. It works on the parsed tree, so that a variable can hold any text and never
-// changes the structure.
-func (p *parser) expand(n *yaml.Node, lookup func(string) (string, bool), seen map[*yaml.Node]bool) {
-	if seen[n] {
-		return
+// resolve returns what an alias stands for, and any other node as it is.
+func resolve(n *yaml.Node) *yaml.Node {
+	for n.Kind == yaml.AliasNode {
+		n = n.Alias
 	}
-	seen[n] = true
-	if n.Kind == yaml.AliasNode {
-		p.expand(n.Alias, lookup, seen)
-		return
-	}
-	if n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "${") {
-		plain := n.Style == 0
-		n.Value = variable.ReplaceAllStringFunc(n.Value, func(m string) string {
-			s := variable.FindStringSubmatch(m)
-			if v, ok := lookup(s[1]); ok && (v != "" || s[2] == "") {
-				return v
-			}
-			if s[2] == "" {
-				p.findings = append(p.findings, Finding{File: p.file, Line: n.Line, Message: fmt.Sprintf("environment variable %s is not set (a default is written ${%s:-value})", s[1], s[1])})
-			}
-			return s[3]
-		})
-		if plain {
-			// A plain scalar takes the type of what the variable holds: max_connections: ${LIMIT} is a number.
-			n.Tag = ""
-		}
-	}
-	for i, c := range n.Content {
-		if n.Kind == yaml.MappingNode && i%2 == 0 {
-			continue
-		}
-		p.expand(c, lookup, seen)
-	}
-}
-
-var (
-	yamlLine    = regexp.MustCompile(`^(?:yaml: )?line (\d+): (.*)$`)
-	yamlGoType  = regexp.MustCompile(` into (?:gateway\.)?([A-Za-z0-9_*.\[\]]+)$`)
-	yamlTagName = regexp.MustCompile(`cannot unmarshal !!(\w+)`)
-)
-
-// yamlFindings turns the library's errors into findings, without the names of Go types.
-func yamlFindings(file string, err error) Findings {
-	lines := []string{err.Error()}
-	var te *yaml.TypeError
-	if errors.As(err, &te) {
-		lines = te.Errors
-	}
-	var fs Findings
-	for _, l := range lines {
-		f := Finding{File: file, Message: strings.TrimPrefix(l, "yaml: ")}
-		if m := yamlLine.FindStringSubmatch(l); m != nil {
-			f.Line, _ = strconv.Atoi(m[1])
-			f.Message = m[2]
-		}
-		if m := yamlTagName.FindStringSubmatch(f.Message); m != nil {
-			want := "another type"
-			if t := yamlGoType.FindStringSubmatch(f.Message); t != nil {
-				want = typeName(t[1])
-			}
-			f.Message = yamlGoType.ReplaceAllString(yamlTagName.ReplaceAllString(f.Message, "found "+tagName(m[1])), "") + ", want " + want
-		}
-		fs = append(fs, f)
-	}
-	return fs
-}
-
-func tagName(tag string) string {
-	switch tag {
-	case "str":
-		return "text"
-	case "int", "float":
-		return "a number"
-	case "seq":
-		return "a list"
-	case "bool":
-		return "true or false"
-	}
-	return tag
-}
-
-func typeName(t string) string {
-	switch {
-	case strings.HasPrefix(t, "[]"):
-		return "a list"
-	case strings.HasPrefix(t, "uint"):
-		return "a whole number, 0 or more"
-	case strings.HasPrefix(t, "int"):
-		return "a whole number"
-	case t == "string", t == "Token", t == "Protocol":
-		return "text"
-	case t == "bool":
-		return "true or false"
-	}
-	return "a map of keys"
+	return n
 }

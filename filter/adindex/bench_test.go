@@ -46,7 +46,7 @@ func BenchmarkFind(b *testing.B) {
 		r, err := Open(fullIndex(b, size.ads, size.keys))
 		require.NoError(b, err)
 		keys := make([]Key, 0, r.Keys())
-		for k := range r.Entries() {
+		for k := range entries(r) {
 			keys = append(keys, k)
 		}
 		b.Run(fmt.Sprintf("found/ads=%d/keys=%d", size.ads, size.keys), func(b *testing.B) {

@@ -1,9 +1,6 @@
 package adindex
 
-import (
-	"encoding/binary"
-	"iter"
-)
+import "encoding/binary"
 
 // Reader looks up in an index that Open has checked. It keeps the index's bytes and reads them in place, so they must not
 // change. It has no state of its own and is safe for concurrent use; its lookups neither allocate nor fail.
@@ -153,14 +150,3 @@ func (r *Reader) SourceTime() int64 { return r.sourceTime }
 
 // Size returns the length of the index in bytes.
 func (r *Reader) Size() int { return len(r.data) }
-
-// Entries yields every key with its entry, in ascending order of the keys.
-func (r *Reader) Entries() iter.Seq2[Key, Entry] {
-	return func(yield func(Key, Entry) bool) {
-		for i := range r.Keys() {
-			if !yield(Key(word(r.section[secKeys], i)), r.entry(i)) {
-				return
-			}
-		}
-	}
-}

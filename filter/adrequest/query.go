@@ -29,9 +29,6 @@ type Code struct {
 // String returns the letters. It is small enough to be inlined, and then allocates only if the string outlives its caller.
 func (c Code) String() string { return string(c.letters[:c.n]) }
 
-// Bytes returns a copy of the letters. As with String, it allocates only if they outlive the caller.
-func (c Code) Bytes() []byte { return c.letters[:c.n] }
-
 // Parse reads a request's method and path, the path with its query as the client sent it; only what follows the first "?"
 // counts. It returns the query, or the reply for the first finding in this order: the method, the length of the query, the
 // country, the language.

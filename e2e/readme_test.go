@@ -1,0 +1,121 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
+
+	"adsidecar/e2e/stack"
+)
+
+// TestReadmeCommands runs the README's shell blocks as a reader would, in the repository's folder (a copy by links), but for `make run` and
+// `make test`, which continuous integration runs. The gateway of the reader's own is the stack's; Envoy and Cognito are real.
+func TestReadmeCommands(t *testing.T) {
+	s := start(t, stack.Options{NoControlPlane: true, NoEnvoy: true})
+	dir := t.TempDir()
+	for _, name := range []string{"bin", "compose", "docs", "examples"} {
+		require.NoError(t, os.Symlink(filepath.Join(tools.Root, name), filepath.Join(dir, name)))
+	}
+	path := filepath.Join(dir, "path")
+	require.NoError(t, os.MkdirAll(path, 0o700))
+	require.NoError(t, os.Symlink(tools.Envoy, filepath.Join(path, "envoy")))
+	require.NoError(t, os.Symlink(tools.Python, filepath.Join(path, "python3")))
+	gateway, err := os.ReadFile(s.ControlPlane().ConfigFile)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "gateway.yaml"), gateway, 0o600))
+	var config struct{ Listener struct{ Address string } }
+	require.NoError(t, yaml.Unmarshal(gateway, &config))
+	base := "http://" + config.Listener.Address
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, ".run"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, ".run", "env"), fmt.Appendf(nil,
+		"BASE_URL=%s\nCOGNITO_ENDPOINT=%s\nCLIENT_ID=%s\nUSERNAME=%s\nPASSWORD=%s\nCONTROLPLANE_URL=%s\n",
+		base, moto.Endpoint, s.ClientID, stack.Username, stack.Password, s.ControlPlane().URL), 0o600))
+
+	environment := []string{"PATH=" + path + string(os.PathListSeparator) + os.Getenv("PATH"), "CONTROLPLANE_URL=" + s.ControlPlane().URL}
+	shell := func(script string) string {
+		cmd := exec.CommandContext(deadline(t, time.Minute), "/bin/sh", "-ec", script)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), environment...)
+		out, err := cmd.Output()
+		require.NoError(t, err, "%s\n%s", script, out)
+		return string(out)
+	}
+	background := func(command string) {
+		p, err := stack.StartProcess(stack.Command{Name: command, Path: "/bin/sh", Args: []string{"-c", "exec " + command}, Dir: dir, Env: environment})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, p.Stop(10*time.Second)) })
+	}
+	answers := func(url string) {
+		eventually(t, time.Minute, func(ctx context.Context) error {
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+			if err != nil {
+				return err
+			}
+			resp, err := (&http.Client{Timeout: 5 * time.Second}).Do(req)
+			if err != nil {
+				return err
+			}
+			if resp.StatusCode != http.StatusOK {
+				err = fmt.Errorf("%s: status %d", url, resp.StatusCode)
+			}
+			return errors.Join(err, resp.Body.Close())
+		})
+	}
+
+	blocks := shellBlocks(t)
+	ran := map[string]string{} // first line → output
+	for _, block := range blocks {
+		switch {
+		case strings.HasPrefix(block, "make "):
+			for line := range strings.Lines(block) {
+				target := strings.Fields(line)[1]
+				makefile, err := os.ReadFile(filepath.Join(tools.Root, "Makefile"))
+				require.NoError(t, err)
+				require.Contains(t, string(makefile), "\n"+target+":", "the Makefile has this target")
+			}
+		case strings.Contains(block, " serve "):
+			lines := strings.Split(strings.TrimSpace(block), "\n")
+			require.Len(t, lines, 3, "serve, bootstrap, envoy")
+			background(lines[0])
+			answers(s.ControlPlane().URL + "/readyz")
+			shell(lines[1])
+			background(lines[2])
+			answers(base + "/health")
+		}
+	}
+	for _, block := range blocks {
+		if !strings.HasPrefix(block, "make ") && !strings.Contains(block, " serve ") {
+			first, _, _ := strings.Cut(block, "\n")
+			ran[first] = shell(block)
+		}
+	}
+	require.Len(t, ran, 5, "each block was run: %v", ran)
+	require.Equal(t, 2, strings.Count(ran[". .run/env"], `"videoUrl":"https://`), ran[". .run/env"])
+	require.Regexp(t, `^200 \{"id":"[0-9a-f]{32}"`, ran["set -a; . .run/env; set +a"])
+	require.Contains(t, ran["bin/adsidecar validate --config gateway.yaml --campaigns compose/campaigns.json"], "100 ads, 0 rejected")
+	require.Contains(t, ran["bin/adsidecar explain --config gateway.yaml --country us --lang eng --at 2026-12-24T23:59:59Z"], "key us/eng answers")
+	require.Contains(t, ran["curl -s $CONTROLPLANE_URL/api/v1/status"], `"ads": 100`)
+}
+
+// shellBlocks are the README's sh blocks, without their indentation.
+func shellBlocks(t *testing.T) []string {
+	t.Helper()
+	readme, err := os.ReadFile(filepath.Join(tools.Root, "README.md"))
+	require.NoError(t, err)
+	var blocks []string
+	for _, m := range regexp.MustCompile("(?ms)^( *)```sh\n(.*?)^ *```$").FindAllStringSubmatch(string(readme), -1) {
+		blocks = append(blocks, strings.TrimPrefix(strings.ReplaceAll("\n"+m[2], "\n"+m[1], "\n"), "\n"))
+	}
+	require.NotEmpty(t, blocks)
+	return blocks
+}

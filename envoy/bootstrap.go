@@ -102,7 +102,9 @@ func xdsCluster(x *gateway.XDS) *clusterv3.Cluster {
 func runtime(c *gateway.Config) *bootstrapv3.LayeredRuntime {
 	layer := &structpb.Struct{Fields: map[string]*structpb.Value{
 		"envoy.resource_limits.listener." + ListenerName + ".connection_limit": structpb.NewNumberValue(float64(c.Listener.MaxConnections)),
-		// HTTP/2 rapid reset (GHSA-jhv4-f7mr-xx76).
+		// HTTP/2 rapid reset (GHSA-jhv4-f7mr-xx76): one connection's requests take turns with the others', and one that resets most of
+		// its streams is closed.
+		"http.max_requests_per_io_cycle":                       structpb.NewNumberValue(1),
 		"overload.premature_reset_total_stream_count":          structpb.NewNumberValue(500),
 		"overload.premature_reset_min_stream_lifetime_seconds": structpb.NewNumberValue(1),
 	}}

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 )
@@ -39,6 +40,11 @@ func (p *parser) expand(n *yaml.Node, lookup func(string) (string, bool), seen m
 			// A plain scalar takes the type of what the variable holds: max_connections: ${LIMIT} is a number.
 			n.Tag = ""
 		}
+	}
+	if n.Kind == yaml.ScalarNode && (!utf8.ValidString(n.Value) || n.ShortTag() == "!!binary") {
+		// Envoy's resources are UTF-8 text.
+		p.findings = append(p.findings, Finding{File: p.file, Line: n.Line, Message: "the value is not UTF-8 text"})
+		n.Tag, n.Value = "", ""
 	}
 	for i, c := range n.Content {
 		if n.Kind == yaml.MappingNode && i%2 == 0 {

@@ -97,6 +97,12 @@ campaigns:
 		require.NoError(t, err)
 		require.False(t, c.Admin.Insecure)
 	})
+	t.Run("one that is not text is refused, and not shown", func(t *testing.T) {
+		_, err := Parse("gateway.yaml", []byte(text), env("ISSUER", "https://i/\xff", "CLIENT", "x", "SOURCE", "http://s/", "LIMIT", "7"))
+		require.EqualError(t, err, "gateway.yaml:6: the value is not UTF-8 text")
+		_, err = Parse("gateway.yaml", []byte(strings.Replace(minimal, "https://issuer.example.com", "!!binary /w==", 1)), env())
+		require.EqualError(t, err, "gateway.yaml:3: the value is not UTF-8 text")
+	})
 	t.Run("one that is not set is named with its line", func(t *testing.T) {
 		_, err := Parse("gateway.yaml", []byte(text), env("ISSUER", "https://i", "CLIENT", "x", "LIMIT", "7"))
 		require.EqualError(t, err, "gateway.yaml:9: environment variable SOURCE is not set (a default is written ${SOURCE:-value})")

@@ -39,6 +39,11 @@ func (h *HTTP) fetch(ctx context.Context, conditions validators) (*http.Response
 			h.suspect = true
 			return nil, at(hop, target, err)
 		}
+		if resp.StatusCode == http.StatusSwitchingProtocols {
+			// Its body is the connection itself, which no context ends: it is not read.
+			_ = resp.Body.Close()
+			return nil, at(hop, target, errors.New("status 101"))
+		}
 		if !isRedirect(resp.StatusCode) {
 			if hop > 0 && resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusNotModified {
 				discard(resp.Body)
@@ -132,6 +137,13 @@ type secretHeader struct {
 func (s secretHeader) read() (string, error) {
 	if s.file == "" {
 		return "", nil
+	}
+	info, err := os.Stat(s.file)
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("not a regular file") // a pipe would be waited for
+	}
+	if err != nil {
+		return "", fmt.Errorf("header file: %w", err)
 	}
 	f, err := os.Open(s.file)
 	if err != nil {

@@ -179,6 +179,7 @@ func TestDecision(t *testing.T) {
 	t.Run("a request that cannot be parsed", func(t *testing.T) {
 		requireError(t, raw(t, s, "GET /ad request HTTP/1.1\r\nHost: x\r\n\r\n"), 400, "bad_request", "")
 		requireError(t, raw(t, s, "GET /health HTTP/1.1\r\nHost: x\r\nunder_score: 1\r\n\r\n"), 400, "bad_request", "")
+		requireError(t, raw(t, s, "GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n"), 501, "bad_request", "")
 	})
 }
 

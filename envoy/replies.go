@@ -32,6 +32,7 @@ var replies = []reply{
 	{status: 429, message: "Too many requests.", code: "too_many_requests", retryAfter: "1"},
 	{status: 431, message: "The request headers are too large.", code: "headers_too_large"},
 	{status: 500, message: "An internal error happened.", code: "internal", filterToo: true},
+	{status: 501, message: "This transfer encoding is not supported.", code: "bad_request"},
 	{status: 502, message: "The upstream's answer could not be used.", code: "upstream_error"},
 	{status: 503, message: "The upstream is not available.", code: "upstream_unavailable", retryAfter: "1", filterToo: true},
 	{status: 504, message: "The upstream did not answer in time.", code: "upstream_timeout"},

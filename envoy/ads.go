@@ -8,7 +8,6 @@ import (
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	wasmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/wasm/v3"
 	"google.golang.org/protobuf/types/known/anypb"
-	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"adsidecar/envoy/gateway"
@@ -67,7 +66,7 @@ func wasm(c *gateway.Config, index []byte) *wasmfilterv3.Wasm {
 		FailurePolicy: wasmv3.FailurePolicy_FAIL_RELOAD,
 		ReloadConfig: &wasmv3.ReloadConfig{Backoff: &corev3.BackoffStrategy{
 			BaseInterval: duration(10 * time.Millisecond),
-			MaxInterval:  durationpb.New(100 * time.Millisecond),
+			MaxInterval:  duration(100 * time.Millisecond),
 		}},
 		Vm: &wasmv3.PluginConfig_VmConfig{VmConfig: &wasmv3.VmConfig{
 			// A VM of its own: plugins of one vm_id die together. The same at every push, so that a push reuses it.

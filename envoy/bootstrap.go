@@ -2,7 +2,6 @@ package envoy
 
 import (
 	"fmt"
-	"net"
 	"time"
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
@@ -89,11 +88,7 @@ func xdsCluster(x *gateway.XDS) *clusterv3.Cluster {
 		ConnectionKeepalive: &corev3.KeepaliveSettings{Interval: duration(30 * time.Second), Timeout: duration(5 * time.Second)},
 	})
 	if t := x.TLS; t != nil {
-		host := t.ServerName
-		if host == "" {
-			host, _, _ = net.SplitHostPort(x.Connect)
-		}
-		cl.TransportSocket = tls(host, t.CAFile, t.ClientCertFile, t.ClientKeyFile)
+		cl.TransportSocket = tls(t.ServerName, t.CAFile, t.ClientCertFile, t.ClientKeyFile)
 	}
 	return cl
 }

@@ -132,7 +132,7 @@ func adRoute(stage string) *routev3.Route {
 }
 
 func healthRoute(stage string) *routev3.Route {
-	r := &routev3.Route{
+	return &routev3.Route{
 		Name:  "health",
 		Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Path{Path: stage + healthPath}},
 		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{
@@ -142,7 +142,6 @@ func healthRoute(stage string) *routev3.Route {
 		TypedPerFilterConfig: public(),
 		ResponseHeadersToAdd: append(constantHeaders(), header("content-type", "application/json")),
 	}
-	return r
 }
 
 func upstreamRoute(r *gateway.Route, u *gateway.Upstream, stage string) *routev3.Route {

@@ -13,6 +13,7 @@ import (
 	"adsidecar/envoy"
 	"adsidecar/envoy/gateway"
 	"adsidecar/filter/adindex"
+	"adsidecar/internal/program"
 )
 
 func bootstrapCommand(load func() (*gateway.Config, error)) *cobra.Command {
@@ -26,10 +27,10 @@ func bootstrapCommand(load func() (*gateway.Config, error)) *cobra.Command {
 			"start and serve while no control plane is up; it takes updates when one is. The index is that of the\n" +
 			"last good document in campaigns.state_dir, and without one of the source's; stderr says which.",
 		Example: "  adsidecar bootstrap --config gateway.yaml > envoy.yaml && envoy -c envoy.yaml",
-		Args:    noArguments,
+		Args:    program.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if withIndex && !static {
-				return misuse{errors.New("--with-index needs --static: without it the listener comes from the control plane")}
+				return program.Misused(errors.New("--with-index needs --static: without it the listener comes from the control plane"))
 			}
 			c, err := load()
 			if err != nil {

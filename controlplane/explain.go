@@ -13,6 +13,7 @@ import (
 	"adsidecar/controlplane/campaign"
 	"adsidecar/controlplane/compile"
 	"adsidecar/envoy/gateway"
+	"adsidecar/internal/program"
 )
 
 type explainOptions struct {
@@ -30,10 +31,10 @@ func explainCommand(load func() (*gateway.Config, error)) *cobra.Command {
 			"if the source fails, the last good one in campaigns.state_dir. The first line says which one it is.",
 		Example: "  adsidecar explain --country us --lang eng\n" +
 			"  adsidecar explain --country fr --lang fr --at 2026-12-24T23:59:59Z --json",
-		Args: noArguments,
+		Args: program.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.lastGood && o.campaigns != "" {
-				return misuse{errors.New("--campaigns and --last-good exclude each other")}
+				return program.Misused(errors.New("--campaigns and --last-good exclude each other"))
 			}
 			c, err := load()
 			if err != nil {
@@ -56,12 +57,12 @@ func explain(ctx context.Context, c *gateway.Config, o explainOptions, stdin io.
 	if o.at != "" {
 		var err error
 		if at, err = time.Parse(time.RFC3339, o.at); err != nil {
-			return misuse{fmt.Errorf("--at: %q is not a time such as 2026-12-24T23:59:59Z", o.at)}
+			return program.Misused(fmt.Errorf("--at: %q is not a time such as 2026-12-24T23:59:59Z", o.at))
 		}
 	}
 	// Asked of an empty document first: a wrong code should not cost a download.
 	if _, err := compile.Explain(&campaign.Document{}, o.country, o.lang, at); err != nil {
-		return misuse{fmt.Errorf("explain: %w", err)}
+		return program.Misused(fmt.Errorf("explain: %w", err))
 	}
 	d, doc, err := explained(ctx, &c.Campaigns, o, stdin)
 	if err != nil {

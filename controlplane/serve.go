@@ -14,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/credentials"
 
@@ -24,10 +23,12 @@ import (
 	"adsidecar/controlplane/xds"
 	"adsidecar/envoy"
 	"adsidecar/envoy/gateway"
+	"adsidecar/internal/program"
+	"adsidecar/internal/web"
 )
 
 func serveCommand(load func() (*gateway.Config, error)) *cobra.Command {
-	var level string
+	var level *string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Poll the campaign source, compile the index and push it to every Envoy.",
@@ -35,7 +36,7 @@ func serveCommand(load func() (*gateway.Config, error)) *cobra.Command {
 			"SIGTERM and Ctrl-C end it; the Envoys go on with what they have. A changed configuration is read at a restart:\n" +
 			"requests go on; where listener or routes changed, Envoy drains connections opened before within ten minutes,\n" +
 			"WebSockets and gRPC streams with them. SIGHUP polls the source now, and offers a document again whose index Envoys rejected.",
-		Args: noArguments,
+		Args: program.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			hangup := make(chan os.Signal, 1)
 			signal.Notify(hangup, syscall.SIGHUP)
@@ -44,28 +45,16 @@ func serveCommand(load func() (*gateway.Config, error)) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			log, err := newLogger(level, zapcore.AddSync(cmd.ErrOrStderr()))
+			log, err := program.NewLogger(*level, cmd.ErrOrStderr())
 			if err != nil {
-				return misuse{err}
+				return err
 			}
 			defer zap.RedirectStdLog(log.Named("std"))() // net/http complains there about servers that break the protocol
 			return serve(cmd.Context(), c, hangup, log)
 		},
 	}
-	cmd.Flags().StringVar(&level, "log-level", "info", "One of debug, info, warn, error.")
+	level = program.LogLevelFlag(cmd)
 	return cmd
-}
-
-func newLogger(level string, out zapcore.WriteSyncer) (*zap.Logger, error) {
-	l, err := zapcore.ParseLevel(level)
-	if err != nil {
-		return nil, fmt.Errorf("--log-level: %q is none of debug, info, warn, error", level)
-	}
-	format := zap.NewProductionEncoderConfig()
-	format.TimeKey, format.MessageKey = "time", "message"
-	format.EncodeTime = zapcore.RFC3339NanoTimeEncoder
-	format.EncodeDuration = zapcore.StringDurationEncoder
-	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(format), zapcore.Lock(out), l)), nil
 }
 
 // serve runs until ctx ends, or a part fails that the others cannot do without. Whatever can be wrong from the start (addresses,
@@ -122,12 +111,12 @@ func serve(ctx context.Context, c *gateway.Config, hangup <-chan os.Signal, log 
 	}
 
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return part("xds", fleet.Serve(ctx, xdsListener)) })
-	group.Go(func() error { return part("admin", admin.Serve(ctx, adminListener, handler, log.Named("admin"))) })
-	group.Go(func() error { return part("publish", loop.Run(ctx)) })
+	group.Go(func() error { return program.Part("xds", fleet.Serve(ctx, xdsListener)) })
+	group.Go(func() error { return program.Part("admin", (&web.Server{Handler: handler, Logger: log.Named("admin")}).Serve(ctx, adminListener)) })
+	group.Go(func() error { return program.Part("publish", loop.Run(ctx)) })
 	group.Go(func() error { return retries(ctx, hangup, fleet, loop, log) })
 	if watch != nil {
-		group.Go(func() error { return part("watch the campaign file", watch.Run(ctx)) })
+		group.Go(func() error { return program.Part("watch the campaign file", watch.Run(ctx)) })
 	}
 	err = group.Wait()
 	if err != nil {
@@ -157,14 +146,6 @@ func ready(loop *publish.Loop) error {
 		return nil
 	}
 	return errors.New("no index is published yet")
-}
-
-// part names the part that an error came from. The end of the context is none.
-func part(name string, err error) error {
-	if err == nil || errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", name, err)
 }
 
 func listen(ctx context.Context, key, address string) (net.Listener, error) {

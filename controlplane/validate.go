@@ -12,9 +12,8 @@ import (
 	"adsidecar/controlplane/campaign"
 	"adsidecar/controlplane/compile"
 	"adsidecar/envoy/gateway"
+	"adsidecar/internal/program"
 )
-
-var errFindings = errors.New("something is wrong, and was printed")
 
 func validateCommand(file *string) *cobra.Command {
 	var campaigns string
@@ -27,10 +26,10 @@ func validateCommand(file *string) *cobra.Command {
 		Example: "  adsidecar validate --config gateway.yaml\n" +
 			"  adsidecar validate --config gateway.yaml --campaigns new.json\n" +
 			"  curl -s https://… | adsidecar validate --campaigns -",
-		Args: noArguments,
+		Args: program.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if campaigns != "" && poll {
-				return misuse{errors.New("--campaigns and --source exclude each other")}
+				return program.Misused(errors.New("--campaigns and --source exclude each other"))
 			}
 			return validate(cmd.Context(), *file, campaigns, poll, cmd.InOrStdin(), cmd.OutOrStdout())
 		},
@@ -47,7 +46,7 @@ func validate(ctx context.Context, file, campaigns string, poll bool, stdin io.R
 	case errors.As(err, &findings):
 		_, _ = fmt.Fprintln(stdout, findings)
 		_, _ = fmt.Fprintf(stdout, "%s: findings: %d\n", file, len(findings))
-		return errFindings
+		return program.ErrReported
 	case err != nil:
 		return err
 	}
@@ -74,10 +73,10 @@ func validateDocument(c *gateway.Config, d document, stdout io.Writer) error {
 	switch {
 	case errors.As(err, &place):
 		_, _ = fmt.Fprintf(stdout, "%s:%d:%d: %v\n%s: unusable as a whole\n", name, place.Line, place.Column, place.Err, name)
-		return errFindings
+		return program.ErrReported
 	case err != nil:
 		_, _ = fmt.Fprintf(stdout, "%s: %v\n%s: unusable as a whole\n", name, err, name)
-		return errFindings
+		return program.ErrReported
 	}
 	for _, r := range doc.Rejects {
 		_, _ = fmt.Fprintf(stdout, "%s:%d: ads[%d]%s: %s: %s\n", name, r.Line, r.Index, field(r), r.Reason, r.Detail)
@@ -88,12 +87,12 @@ func validateDocument(c *gateway.Config, d document, stdout io.Writer) error {
 	result, err := compile.Compile(doc, compile.Params{SourceTime: d.SourceTime, MaxBytes: c.Campaigns.MaxIndexMiB << 20})
 	if err != nil {
 		_, _ = fmt.Fprintf(stdout, "%s: %v\n", name, err)
-		return errFindings
+		return program.ErrReported
 	}
 	_, _ = fmt.Fprintf(stdout, "%s: %d ads, %d rejected; index %s, %d keys, %d bytes\n",
 		name, result.Ads, doc.Rejected, result.Version, result.CanonicalKeys, len(result.Bytes))
 	if doc.Rejected > 0 {
-		return errFindings
+		return program.ErrReported
 	}
 	return nil
 }

@@ -5,25 +5,13 @@
 package admin
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
-	"net"
 	"net/http"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
-)
 
-const (
-	headerTimeout = 5 * time.Second
-	readTimeout   = 10 * time.Second
-	writeTimeout  = 30 * time.Second
-	idleTimeout   = 2 * time.Minute
-	drainTimeout  = 5 * time.Second
-	maxHeaders    = 16 << 10
+	"adsidecar/internal/web"
 )
 
 // Config is what the address answers with. All functions must be safe for concurrent use.
@@ -44,7 +32,7 @@ func Handler(c Config) http.Handler {
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if err := c.Ready(); err != nil {
-			c.write(w, http.StatusServiceUnavailable, message{Message: err.Error(), Code: "not_ready"})
+			c.write(w, http.StatusServiceUnavailable, web.Error{Message: err.Error(), Code: "not_ready"})
 			return
 		}
 		c.write(w, http.StatusOK, map[string]string{"status": "ready"})
@@ -56,55 +44,18 @@ func Handler(c Config) http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := mux.Handler(&http.Request{Method: http.MethodGet, URL: r.URL, Host: r.Host}); pattern != "/" {
 			w.Header().Set("Allow", "GET, HEAD")
-			c.write(w, http.StatusMethodNotAllowed, message{Message: "Only GET and HEAD are allowed here.", Code: "method_not_allowed"})
+			c.write(w, http.StatusMethodNotAllowed, web.Error{Message: "Only GET and HEAD are allowed here.", Code: "method_not_allowed"})
 			return
 		}
-		c.write(w, http.StatusNotFound, message{
+		c.write(w, http.StatusNotFound, web.Error{
 			Message: "There is nothing at this path. Known: /healthz /readyz /metrics /api/v1/status", Code: "not_found",
 		})
 	})
 	return mux
 }
 
-// message is the error body of every part of the product.
-type message struct {
-	Message string `json:"message"`
-	Code    string `json:"code"`
-}
-
 func (c Config) write(w http.ResponseWriter, status int, v any) {
-	body, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
+	if err := web.WriteIndented(w, status, v); err != nil {
 		c.Logger.Error("encode answer", zap.Error(err))
-		status, body = http.StatusInternalServerError, []byte(`{"message":"An internal error happened.","code":"internal"}`)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // the client may be gone
-}
-
-// Serve answers on l until ctx ends, then lets requests under way finish. It closes l.
-func Serve(ctx context.Context, l net.Listener, h http.Handler, log *zap.Logger) error {
-	srv := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaders,
-		ErrorLog:          zap.NewStdLog(log),
-	}
-	stopped := make(chan error, 1)
-	go func() {
-		<-ctx.Done()
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-		defer cancel()
-		stopped <- srv.Shutdown(drain)
-	}()
-	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return <-stopped
 }

@@ -1,22 +1,14 @@
 package admin
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
-	"io"
-	"net"
-	"net/http"
 	"net/http/httptest"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 	"go.uber.org/zap/zaptest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func config(t *testing.T) Config {
 	t.Helper()
@@ -73,46 +65,4 @@ func TestMetrics(t *testing.T) {
 	Handler(config(t)).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	require.Equal(t, 200, w.Code)
 	require.Contains(t, w.Body.String(), "adsidecar_test_total 0")
-}
-
-// TestShutdown ends the context while a request is under way: it is answered, and Serve returns.
-func TestShutdown(t *testing.T) {
-	asked, release := make(chan struct{}), make(chan struct{})
-	c := config(t)
-	c.Status = func() any {
-		close(asked)
-		<-release
-		return map[string]int{"ads": 1}
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- Serve(ctx, l, Handler(c), c.Logger) }()
-
-	answered := make(chan error, 1)
-	go func() {
-		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+l.Addr().String()+"/api/v1/status", nil)
-		if err != nil {
-			answered <- err
-			return
-		}
-		resp, err := client.Do(req)
-		if err != nil {
-			answered <- err
-			return
-		}
-		defer resp.Body.Close() //nolint:errcheck // read to its end
-		body, err := io.ReadAll(resp.Body)
-		if err == nil && !json.Valid(body) {
-			err = errors.New("the answer was cut off")
-		}
-		answered <- err
-	}()
-	<-asked
-	cancel()
-	close(release)
-	require.NoError(t, <-answered)
-	require.NoError(t, <-served)
 }

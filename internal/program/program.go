@@ -1,0 +1,104 @@
+// Package program is what every program of the product has in common: its command line's errors and exit codes, its logger, and the
+// signals that end it.
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// Exit codes.
+const (
+	exitOK      = 0
+	exitFailed  = 1
+	exitMisused = 2 // of the command line
+)
+
+// ErrReported is returned by a command that failed and has said why: it exits with 1 and prints nothing more.
+var ErrReported = errors.New("reported")
+
+// Misuse is an error of the command line, which exits with 2.
+type Misuse struct{ error }
+
+// Misused wraps err as a Misuse.
+func Misused(err error) error { return Misuse{err} }
+
+// Main runs root with the process's arguments and streams, and exits. SIGTERM and Ctrl-C end its context; a second one ends the process
+// at once, should the shutdown hang.
+func Main(root *cobra.Command) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(Run(ctx, root, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// Run is Main without the process: args in, exit code out. An error is printed to stderr after the program's name.
+func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.CompletionOptions.HiddenDefaultCmd = true // it would list itself among ours
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return Misused(fmt.Errorf("%w\n\n%s", err, cmd.UsageString()))
+	})
+	err := root.ExecuteContext(ctx)
+	if _, _, unknown := root.Find(args); err != nil && unknown != nil {
+		err = Misused(unknown)
+	}
+	var m Misuse
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, ErrReported):
+		return exitFailed
+	case errors.As(err, &m):
+		_, _ = fmt.Fprintln(stderr, root.Name()+":", err)
+		return exitMisused
+	}
+	_, _ = fmt.Fprintln(stderr, root.Name()+":", err)
+	return exitFailed
+}
+
+// NoArguments is the Args of commands that take flags only.
+func NoArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return Misused(fmt.Errorf("%s takes no arguments, got %q\n\n%s", cmd.Name(), args, cmd.UsageString()))
+	}
+	return nil
+}
+
+// Part names the part that an error came from. The end of the context is none.
+func Part(name string, err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// LogLevelFlag adds --log-level to cmd.
+func LogLevelFlag(cmd *cobra.Command) *string {
+	return cmd.Flags().String("log-level", "info", "One of debug, info, warn, error.")
+}
+
+// NewLogger logs JSON lines to out.
+func NewLogger(level string, out io.Writer) (*zap.Logger, error) {
+	l, err := zapcore.ParseLevel(level)
+	if err != nil || l > zapcore.ErrorLevel {
+		return nil, Misused(fmt.Errorf("--log-level: %q is none of debug, info, warn, error", level))
+	}
+	format := zap.NewProductionEncoderConfig()
+	format.TimeKey, format.MessageKey = "time", "message"
+	format.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+	format.EncodeDuration = zapcore.StringDurationEncoder
+	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(format), zapcore.Lock(zapcore.AddSync(out)), l)), nil
+}

@@ -1,0 +1,63 @@
+package program
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+)
+
+func command(result error) *cobra.Command {
+	root := &cobra.Command{Use: "adprogram", Short: "Of this test."}
+	serve := &cobra.Command{Use: "serve", Short: "Serve.", Args: NoArguments}
+	level := LogLevelFlag(serve)
+	serve.RunE = func(cmd *cobra.Command, _ []string) error {
+		log, err := NewLogger(*level, cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		log.Info("served")
+		return result
+	}
+	root.AddCommand(serve)
+	return root
+}
+
+func TestRun(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args   []string
+		result error
+		code   int
+		stderr string // is in it
+	}{
+		"a command that succeeds":     {[]string{"serve"}, nil, 0, `"message":"served"`},
+		"a command that fails":        {[]string{"serve"}, errors.New("no disk"), 1, "adprogram: no disk\n"},
+		"one that has said why":       {[]string{"serve", "--log-level", "error"}, ErrReported, 1, ""},
+		"one that was misused":        {[]string{"serve"}, Misused(errors.New("not both")), 2, "adprogram: not both\n"},
+		"an unknown command":          {[]string{"sreve"}, nil, 2, `adprogram: unknown command "sreve"`},
+		"an unknown flag":             {[]string{"serve", "--fast"}, nil, 2, "unknown flag: --fast\n\nUsage:"},
+		"an argument too many":        {[]string{"serve", "now"}, nil, 2, `serve takes no arguments, got ["now"]`},
+		"a log level that is none":    {[]string{"serve", "--log-level", "loud"}, nil, 2, `--log-level: "loud" is none of debug, info, warn, error`},
+		"a log level that would stop": {[]string{"serve", "--log-level", "panic"}, nil, 2, `--log-level: "panic" is none of`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			require.Equal(t, tc.code, Run(t.Context(), command(tc.result), tc.args, strings.NewReader(""), &stdout, &stderr))
+			require.Contains(t, stderr.String(), tc.stderr)
+			require.Empty(t, stdout.String())
+			if tc.stderr == "" {
+				require.Empty(t, stderr.String())
+			}
+		})
+	}
+}
+
+func TestPart(t *testing.T) {
+	require.NoError(t, Part("xds", nil))
+	require.NoError(t, Part("xds", context.Canceled))
+	require.EqualError(t, Part("xds", errors.New("no port")), "xds: no port")
+}

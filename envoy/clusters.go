@@ -20,7 +20,8 @@ import (
 	"adsidecar/envoy/gateway"
 )
 
-// Clusters are those that routes and the token check refer to: the empty one, one a JWKS host, one an upstream.
+// Clusters are those that routes and the token check refer to: the empty one, one a JWKS host, one an upstream, one an
+// endpoint of the user service.
 func Clusters(c *gateway.Config) []*clusterv3.Cluster {
 	clusters := []*clusterv3.Cluster{{
 		Name:                 noUpstream,
@@ -38,6 +39,9 @@ func Clusters(c *gateway.Config) []*clusterv3.Cluster {
 	}
 	for i := range c.Upstreams {
 		clusters = append(clusters, upstream(&c.Upstreams[i]))
+	}
+	if c.Users != nil {
+		clusters = append(clusters, usersClusters(c)...)
 	}
 	return clusters
 }
@@ -140,8 +144,12 @@ func healthCheck(u *gateway.Upstream) *corev3.HealthCheck {
 }
 
 // http2 makes a cluster speak HTTP/2, in plaintext with prior knowledge.
-func http2(o *corev3.Http2ProtocolOptions) map[string]*anypb.Any {
+func http2(o *corev3.Http2ProtocolOptions) map[string]*anypb.Any { return http2With(o, nil) }
+
+// http2With is http2 with options that any protocol has.
+func http2With(o *corev3.Http2ProtocolOptions, common *corev3.HttpProtocolOptions) map[string]*anypb.Any {
 	return map[string]*anypb.Any{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": mustAny(&upstreamsv3.HttpProtocolOptions{
+		CommonHttpProtocolOptions: common,
 		UpstreamProtocolOptions: &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_{
 			ExplicitHttpConfig: &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig{
 				ProtocolConfig: &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{Http2ProtocolOptions: o},

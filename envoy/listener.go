@@ -78,10 +78,14 @@ func connectionManager(c *gateway.Config, index []byte) *hcmv3.HttpConnectionMan
 	return m
 }
 
-// httpFilters are in this order because each protects the next: who asks (jwt_authn verifies the token), whether they may (rbac judges
-// its claims), and only then our code, on the ad route alone.
+// httpFilters are in this order because each protects the next: how often (local_ratelimit, on sign-ins alone), who asks (jwt_authn
+// verifies the token), whether they may (rbac judges its claims), and only then our code, on the ad route alone.
 func httpFilters(c *gateway.Config, index []byte) []*hcmv3.HttpFilter {
-	return []*hcmv3.HttpFilter{
+	var filters []*hcmv3.HttpFilter
+	if c.Users != nil {
+		filters = append(filters, signInLimit(c.Users.SignInRate))
+	}
+	return append(filters, []*hcmv3.HttpFilter{
 		{Name: jwtFilter, ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: mustAny(jwtAuthentication(c))}},
 		{Name: rbacFilter, ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: mustAny(tokenRules(c))}},
 		adsFilter(c, index),
@@ -89,5 +93,5 @@ func httpFilters(c *gateway.Config, index []byte) []*hcmv3.HttpFilter {
 			// No x-envoy-* headers towards clients.
 			SuppressEnvoyHeaders: true,
 		})}},
-	}
+	}...)
 }

@@ -67,7 +67,11 @@ func localReplies() *hcmv3.LocalReplyConfig {
 			m.HeadersToAdd = append(m.HeadersToAdd, header("www-authenticate", "Bearer"))
 		}
 		if r.retryAfter != "" {
-			m.HeadersToAdd = append(m.HeadersToAdd, header("retry-after", r.retryAfter))
+			// The rate limit knows better.
+			m.HeadersToAdd = append(m.HeadersToAdd, &corev3.HeaderValueOption{
+				Header:       &corev3.HeaderValue{Key: "retry-after", Value: r.retryAfter},
+				AppendAction: corev3.HeaderValueOption_ADD_IF_ABSENT,
+			})
 		}
 		lr.Mappers = append(lr.Mappers, m)
 	}

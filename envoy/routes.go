@@ -23,8 +23,8 @@ const (
 // oneToken is a whole Authorization header with a signed token, raw or after "Bearer " or "bearer ".
 const oneToken = `([Bb]earer )?[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+`
 
-// routeConfiguration has, for no prefix and each stage prefix: the ad route, /health, the configured routes in their order; and at last
-// the route of every other path, a 404 for those who have a token.
+// routeConfiguration has, for no prefix and each stage prefix: the ad route, /health, the user service's, the configured routes in their
+// order; and at last the route of every other path, a 404 for those who have a token.
 func routeConfiguration(c *gateway.Config) *routev3.RouteConfiguration {
 	var routes []*routev3.Route
 	// The stages first: a catch-all of the configuration would take their paths as its own.
@@ -32,6 +32,9 @@ func routeConfiguration(c *gateway.Config) *routev3.RouteConfiguration {
 	for _, stage := range stages {
 		routes = append(routes, guarded(adRoute(stage))...)
 		routes = append(routes, healthRoute(stage))
+		if c.Users != nil {
+			routes = append(routes, usersRoutes(stage)...)
+		}
 	}
 	routes = append(routes, dotSegments())
 	upstreams := map[string]*gateway.Upstream{}
@@ -126,7 +129,7 @@ func adRoute(stage string) *routev3.Route {
 			ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: noUpstream},
 			Timeout:          duration(15 * time.Second),
 		}},
-		TypedPerFilterConfig: map[string]*anypb.Any{FilterName: mustAny(&routev3.FilterConfig{Config: &anypb.Any{}})},
+		TypedPerFilterConfig: map[string]*anypb.Any{FilterName: enabled()},
 		ResponseHeadersToAdd: constantHeaders(),
 	}
 }

@@ -18,6 +18,7 @@ type Config struct {
 	Tokens    Tokens     `yaml:"tokens"`
 	Routes    []Route    `yaml:"routes"`
 	Upstreams []Upstream `yaml:"upstreams"`
+	Users     *Users     `yaml:"users"`
 	Ads       Ads        `yaml:"ads"`
 	Campaigns Campaigns  `yaml:"campaigns"`
 	XDS       XDS        `yaml:"xds"`

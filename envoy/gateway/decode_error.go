@@ -64,7 +64,7 @@ func typeName(t string) string {
 		return "a whole number, 0 or more"
 	case strings.HasPrefix(t, "int"):
 		return "a whole number"
-	case t == "string", t == "Token", t == "Protocol":
+	case t == "string", t == "Token", t == "Protocol", t == "Access", t == "Endpoint":
 		return "text"
 	case t == "bool":
 		return "true or false"

@@ -72,6 +72,9 @@ func (c *Config) applyDefaults(lookup func(string) (string, bool)) {
 		}
 		set(&r.IdleTimeout, idle)
 	}
+	if c.Users != nil {
+		c.Users.applyDefaults(c.Issuers)
+	}
 	set(&c.XDS.Connect, c.XDS.Address)
 	if c.XDS.TLS != nil {
 		host, _, _ := net.SplitHostPort(c.XDS.Connect)

@@ -29,6 +29,11 @@ func (p *parser) validate(c *Config) {
 	}
 	p.upstreams(c.Upstreams)
 	p.routes(c)
+	if c.Users != nil {
+		p.users(c.Users, c)
+	}
+	p.empty("users")
+	p.empty("users.store.dynamodb")
 	p.check(c.Ads.Module != "", "ads.module", "is empty")
 	p.campaigns(&c.Campaigns)
 	p.xds(&c.XDS)
@@ -55,6 +60,12 @@ func (p *parser) check(ok bool, key, format string, args ...any) {
 	if !ok {
 		p.add(key, format, args...)
 	}
+}
+
+// empty reports a section whose presence means something and that has no content: YAML takes it for absent, its writer did not.
+func (p *parser) empty(key string) {
+	n, _, found := p.find(key)
+	p.check(!found || n.ShortTag() != "!!null", key, "is empty: write %s: {} for the defaults", key[strings.LastIndexByte(key, '.')+1:])
 }
 
 func (p *parser) between(key string, d Duration, least, most time.Duration) {
@@ -174,6 +185,12 @@ func (p *parser) routes(c *Config) {
 	}
 	// The first route of a path answers alone. One for a path and, after it, one for all that is below are both of use.
 	paths := map[string]bool{"/ad_request": true, "/health": true}
+	if c.Users != nil {
+		paths[UsersDocument] = true
+		for _, e := range Endpoints {
+			paths[e.Path()], paths[e.HealthPath()] = true, true
+		}
+	}
 	prefixes := maps.Clone(paths)
 	for i, r := range c.Routes {
 		at := fmt.Sprintf("routes[%d]", i)

@@ -88,7 +88,7 @@ var rules = map[string]rule{
 	},
 	"envoy": {
 		ours:  []string{"envoy/gateway"},
-		tests: []string{"filter/adindex"},
+		tests: []string{"filter/adindex", "internal/web"},
 		third: []string{envoyAPI, protobuf, "sigs.k8s.io/yaml"},
 		pure:  true,
 		why:   "builders are pure, so that golden files prove them",

@@ -1,0 +1,163 @@
+package envoy
+
+import (
+	"time"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	previoushostsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"adsidecar/envoy/gateway"
+)
+
+const (
+	usersTimeout        = 15 * time.Second
+	usersConnectTimeout = time.Second
+	// usersIdleTimeout is below the two minutes after which the service closes an idle connection: a request never meets a connection
+	// that the other side is about to close.
+	usersIdleTimeout = time.Minute
+	// usersMaxRequests bounds what waits for one endpoint of the service, and usersMaxRetries the retries among it. Envoy's own limit of
+	// three retries at a time would fail most reads that a server's end interrupts.
+	usersMaxRequests = 1024
+	usersMaxRetries  = 256
+)
+
+// usersRoutes are the paths of the user service below stage, rewritten to the bare ones. The service verifies tokens again; whatever
+// needs none does not get one.
+func usersRoutes(stage string) []*routev3.Route {
+	// The limit is for what is tried: other methods are a 405 of the service.
+	limited := withoutToken(only(usersRoute(stage, gateway.Authenticate, gateway.Authenticate.Path()), "POST"))
+	limited.TypedPerFilterConfig[rateLimitFilter] = enabled()
+	routes := []*routev3.Route{limited, withoutToken(usersRoute(stage, gateway.Authenticate, gateway.Authenticate.Path()))}
+	routes = append(routes, guarded(usersRoute(stage, gateway.Create, gateway.Create.Path()))...)
+
+	// Only what changes nothing is sent again after a server may have begun with it.
+	read := only(usersRoute(stage, gateway.Read, gateway.Read.Path()), "GET|HEAD")
+	read.GetRoute().RetryPolicy = readRetries()
+	routes = append(routes, guarded(read)...)
+	routes = append(routes, usersRoute(stage, gateway.Read, gateway.Read.Path()))
+	routes = append(routes, guarded(usersRoute(stage, gateway.Update, gateway.Update.Path()))...)
+
+	for _, e := range gateway.Endpoints {
+		routes = append(routes, withoutToken(usersRoute(stage, e, e.HealthPath())))
+	}
+	return append(routes, withoutToken(usersRoute(stage, gateway.Read, gateway.UsersDocument)))
+}
+
+// usersRoute leads to the servers of e. It needs a token, and sends again only what no server has begun to work on.
+func usersRoute(stage string, e gateway.Endpoint, path string) *routev3.Route {
+	action := &routev3.RouteAction{
+		ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: usersCluster(e)},
+		Timeout:          duration(usersTimeout),
+		IdleTimeout:      duration(usersTimeout),
+		RetryPolicy:      elsewhere(retries()),
+	}
+	if stage != "" {
+		action.PrefixRewrite = path
+	}
+	return &routev3.Route{
+		Name:   usersCluster(e),
+		Match:  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Path{Path: stage + path}},
+		Action: &routev3.Route_Route{Route: action},
+	}
+}
+
+func withoutToken(r *routev3.Route) *routev3.Route {
+	r.TypedPerFilterConfig = public()
+	r.RequestHeadersToRemove = []string{"authorization"}
+	return r
+}
+
+// only restricts r to methods that match a pattern.
+func only(r *routev3.Route, methods string) *routev3.Route {
+	r.Match.Headers = append(r.Match.Headers, &routev3.HeaderMatcher{
+		Name: ":method",
+		HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
+			MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: methods}},
+		}},
+	})
+	return r
+}
+
+// readRetries are for any failure without an answer. An answer is never replaced: a 503 of the service is its own word.
+func readRetries() *routev3.RetryPolicy {
+	p := elsewhere(retries())
+	p.RetryOn += ",reset"
+	return p
+}
+
+// elsewhere sends retries to servers that have not been tried, as long as picking a server at random five times finds one.
+func elsewhere(p *routev3.RetryPolicy) *routev3.RetryPolicy {
+	p.RetryHostPredicate = []*routev3.RetryPolicy_RetryHostPredicate{{
+		Name: "envoy.retry_host_predicates.previous_hosts",
+		ConfigType: &routev3.RetryPolicy_RetryHostPredicate_TypedConfig{
+			TypedConfig: mustAny(&previoushostsv3.PreviousHostsPredicate{}),
+		},
+	}}
+	p.HostSelectionRetryMaxAttempts = 5
+	return p
+}
+
+func usersCluster(e gateway.Endpoint) string { return "users-" + string(e) }
+
+// usersClusters are one for each endpoint of the user service.
+func usersClusters(c *gateway.Config) []*clusterv3.Cluster {
+	clusters := make([]*clusterv3.Cluster, len(gateway.Endpoints))
+	for i, e := range gateway.Endpoints {
+		cl := cluster(usersCluster(e), c.UsersEndpoints(e), usersConnectTimeout)
+		cl.TypedExtensionProtocolOptions = http2With(&corev3.Http2ProtocolOptions{
+			InitialStreamWindowSize:     wrapperspb.UInt32(http2StreamWindowBytes),
+			InitialConnectionWindowSize: wrapperspb.UInt32(http2ConnectionWindowBytes),
+			// A server that froze or vanished without closing: what waits for it fails, and reads are tried elsewhere.
+			ConnectionKeepalive: &corev3.KeepaliveSettings{Interval: duration(5 * time.Second), Timeout: duration(2 * time.Second)},
+		}, &corev3.HttpProtocolOptions{IdleTimeout: duration(usersIdleTimeout)})
+		cl.CircuitBreakers = &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{{
+			MaxConnections:     wrapperspb.UInt32(usersMaxRequests),
+			MaxRequests:        wrapperspb.UInt32(usersMaxRequests),
+			MaxPendingRequests: wrapperspb.UInt32(usersMaxRequests),
+			MaxRetries:         wrapperspb.UInt32(usersMaxRetries),
+		}}}
+		cl.HealthChecks = []*corev3.HealthCheck{{
+			Interval:           duration(time.Second),
+			Timeout:            duration(time.Second),
+			NoTrafficInterval:  duration(time.Second), // Envoy's own is 60 s
+			HealthyThreshold:   wrapperspb.UInt32(1),
+			UnhealthyThreshold: wrapperspb.UInt32(2),
+			HealthChecker: &corev3.HealthCheck_HttpHealthCheck_{HttpHealthCheck: &corev3.HealthCheck_HttpHealthCheck{
+				Path: e.HealthPath(), Host: usersCluster(e), CodecClientType: typev3.CodecClientType_HTTP2,
+			}},
+		}}
+		// While one server is ready, those that are not get nothing. When none is, all get requests: their own answer says more.
+		cl.CommonLbConfig = &clusterv3.Cluster_CommonLbConfig{
+			HealthyPanicThreshold: &typev3.Percent{Value: 1},
+			// Envoy's own is 1 s: so long would the workers not learn of a second server's change.
+			UpdateMergeWindow: duration(0),
+		}
+		cl.OutlierDetection = usersOutliers()
+		clusters[i] = cl
+	}
+	return clusters
+}
+
+// usersOutliers take out a server that cannot be connected to, sooner than its health check does. What a server answers, a 503 too, is
+// not judged: the health check does that, and no client's request may take out a server. Resets hardly count, as Envoy takes each
+// stream's begin for a success.
+func usersOutliers() *clusterv3.OutlierDetection {
+	return &clusterv3.OutlierDetection{
+		SplitExternalLocalOriginErrors: true,
+		ConsecutiveLocalOriginFailure:  wrapperspb.UInt32(3),
+		Interval:                       duration(time.Second), // of ending ejections
+		BaseEjectionTime:               duration(5 * time.Second),
+		MaxEjectionTime:                duration(30 * time.Second),
+		MaxEjectionPercent:             wrapperspb.UInt32(50),
+		// A health check can pass, on the connection that it has, while new ones are refused.
+		SuccessfulActiveHealthCheckUnejectHost: wrapperspb.Bool(false),
+		EnforcingConsecutive_5Xx:               wrapperspb.UInt32(0),
+		EnforcingSuccessRate:                   wrapperspb.UInt32(0),
+		EnforcingLocalOriginSuccessRate:        wrapperspb.UInt32(0),
+	}
+}

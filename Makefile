@@ -13,8 +13,10 @@ LINT := go tool -modfile=tools/go.mod golangci-lint
 RACE = $$(test "$$(go env CGO_ENABLED)" = 1 && echo -race)
 # Everything with goroutines runs under it. The filter is single-threaded, envoy/ is pure, and e2e measures real time.
 PACKAGES = go list ./... | sed 's|^adsidecar|.|'
-RACE_PACKAGES = $$($(PACKAGES) | grep -vE '^\./(filter|envoy|e2e)(/|$$)')
+RACE_PACKAGES = $$($(PACKAGES) | grep -vE '^\./(filter|envoy|e2e)(/|$$)|^\./users/(cognito|dynamostore)$$')
 OTHER_PACKAGES = $$($(PACKAGES) | grep -E '^\./(filter|envoy)(/|$$)')
+# These ask the AWS emulator, which comes into .venv with their first run.
+AWS_ROUND = -- -count=1 -p 1 $(RACE) ./users/cognito ./users/dynamostore
 UNIT_ROUNDS = -- -count=1 -shuffle=on $(RACE) $(RACE_PACKAGES) -- -count=1 -shuffle=on $(OTHER_PACKAGES)
 # One package after the other: they measure time and start Envoys.
 E2E_ROUND = -- -count=1 -p 1 -timeout 60m
@@ -28,15 +30,16 @@ help: ## show this help
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: needs-python build ## start everything on this machine, at http://localhost:8080; Ctrl-C stops it
+run: needs-python build ## start everything on this machine, at http://localhost:8080; Ctrl-C stops it (or STORE=dynamodb)
 	go build -o $(BIN)/adsidecar-local ./e2e/local
 	@exec $(BIN)/adsidecar-local
 
 ##@ Build
 
 .PHONY: build
-build: needs-go wasm ## build the control plane and the filter: bin/adsidecar, bin/adsidecar.wasm
+build: needs-go wasm ## build the programs and the filter: bin/adsidecar, bin/adsidecar-users, bin/adsidecar.wasm
 	go build -o $(BIN)/adsidecar ./controlplane
+	go build -o $(BIN)/adsidecar-users ./users
 
 .PHONY: wasm
 wasm: needs-go ## build the filter alone
@@ -54,10 +57,10 @@ clean: ## remove what was built and downloaded here: bin, .run, .venv
 
 .PHONY: test
 test: needs-python vet build wasm-test testrun ## run all tests, on real parts too; ends with their number
-	@$(BIN)/testrun $(UNIT_ROUNDS) $(E2E_ROUND) ./e2e/...
+	@$(BIN)/testrun $(UNIT_ROUNDS) $(AWS_ROUND) $(E2E_ROUND) ./e2e/...
 
 .PHONY: test-unit
-test-unit: vet testrun ## run the tests that need no Envoy process
+test-unit: vet testrun ## run the tests that need nothing but Go
 	@$(BIN)/testrun $(UNIT_ROUNDS)
 
 .PHONY: e2e

@@ -1,0 +1,76 @@
+// Package awsclient makes the configuration of AWS clients: where the endpoint and the credentials come from, how often a call is tried
+// again, and how long it may take. DynamoDB and Cognito share it.
+package awsclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go"
+)
+
+const (
+	// tries and maxBackoff bound a call together with the context that every caller gives it.
+	tries      = 4
+	maxBackoff = time.Second
+
+	connectTimeout  = 2 * time.Second
+	responseTimeout = 5 * time.Second
+	idleTimeout     = 30 * time.Second // AWS closes idle connections after a minute or more: ours go first
+	connections     = 64
+)
+
+// Load makes the configuration for a region. Credentials come from the SDK's own chain: environment, shared files, container or
+// instance role; they are looked up with the first call. endpoint replaces AWS's own where it is not empty.
+func Load(ctx context.Context, region, endpoint string) (aws.Config, error) {
+	// The SDK's own client, because it knows AWS_CA_BUNDLE.
+	client := awshttp.NewBuildableClient().
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = connectTimeout }).
+		WithTransportOptions(func(t *http.Transport) {
+			t.TLSHandshakeTimeout = connectTimeout
+			t.ResponseHeaderTimeout = responseTimeout
+			t.IdleConnTimeout = idleTimeout
+			t.MaxIdleConns, t.MaxIdleConnsPerHost = connections, connections
+		})
+	options := []func(*config.LoadOptions) error{
+		config.WithRegion(region),
+		config.WithHTTPClient(client),
+		config.WithRetryer(func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) {
+				o.MaxAttempts, o.MaxBackoff = tries, maxBackoff
+			})
+		}),
+	}
+	c, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("configure AWS: %w", err)
+	}
+	if endpoint != "" {
+		c.BaseEndpoint = &endpoint
+		// Here each client would look for an endpoint of its service (AWS_ENDPOINT_URL_DYNAMODB), which goes before ours.
+		c.ConfigSources = nil
+	}
+	return c, nil
+}
+
+// Code is the service's name of an error, such as "ThrottlingException"; "" where the service was not reached.
+func Code(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// Throttled reports whether the service asked for fewer requests.
+func Throttled(err error) bool {
+	return retry.IsErrorThrottles(retry.DefaultThrottles).IsErrorThrottle(err) == aws.TrueTernary
+}

@@ -1,0 +1,67 @@
+package token
+
+import (
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the Prometheus metrics of a Verifier. Every label has a closed set of values.
+type metrics struct {
+	ok, unauthorized, forbidden, unavailable prometheus.Counter
+
+	remembered           prometheus.Counter
+	readsOK, readsFailed prometheus.Counter
+	keys                 prometheus.Gauge
+	lastRead             prometheus.Gauge
+}
+
+func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
+	verified := prometheus.NewCounterVec(opts("token_verifications_total", "Tokens by what was found of them."), []string{"result"})
+	reads := prometheus.NewCounterVec(opts("jwks_reads_total", "Readings of the issuer's keys by result."), []string{"result"})
+	m := &metrics{
+		// All are made now: a series that appears with its first event has no rate for it.
+		ok: verified.WithLabelValues("ok"), unauthorized: verified.WithLabelValues("unauthorized"),
+		forbidden: verified.WithLabelValues("forbidden"), unavailable: verified.WithLabelValues("unavailable"),
+		readsOK: reads.WithLabelValues("ok"), readsFailed: reads.WithLabelValues("error"),
+
+		remembered: prometheus.NewCounter(opts("token_remembered_total", "Tokens that were verified before, with the same keys.")),
+		keys:       prometheus.NewGauge(prometheus.GaugeOpts(opts("jwks_keys", "Keys of the issuer that are accepted."))),
+		lastRead: prometheus.NewGauge(prometheus.GaugeOpts(opts("jwks_last_success_timestamp_seconds",
+			"Unix time at which the issuer's keys were last read; 0: never."))),
+	}
+	if registerer == nil {
+		return m, nil
+	}
+	var errs []error
+	for _, c := range []prometheus.Collector{verified, reads, m.remembered, m.keys, m.lastRead} {
+		errs = append(errs, registerer.Register(c))
+	}
+	return m, errors.Join(errs...)
+}
+
+func opts(name, help string) prometheus.CounterOpts {
+	return prometheus.CounterOpts{Namespace: "adsidecar", Subsystem: "users", Name: name, Help: help}
+}
+
+// count tells what Verify returned.
+func (m *metrics) count(err error) {
+	switch {
+	case err == nil:
+		m.ok.Inc()
+	case errors.Is(err, ErrForbidden):
+		m.forbidden.Inc()
+	case errors.Is(err, ErrUnavailable):
+		m.unavailable.Inc()
+	default:
+		m.unauthorized.Inc()
+	}
+}
+
+// read tells of a reading that succeeded.
+func (m *metrics) read(keys int, at time.Time) {
+	m.readsOK.Inc()
+	m.keys.Set(float64(keys))
+	m.lastRead.Set(float64(at.UnixMilli()) / 1e3)
+}

@@ -16,6 +16,8 @@ type config struct {
 	dir  string // for logs, state and the env file
 	// ports are fixed; 0 is a free one.
 	ports stack.Ports
+	// store is where user records are kept: stack.Bolt or stack.DynamoDB.
+	store string
 	out   io.Writer
 }
 
@@ -33,11 +35,12 @@ var ports = []port{
 	{"XDS_PORT", "xds-port", "control plane (xDS)", 18000, func(p *stack.Ports) *int { return &p.XDS }},
 	{"COGNITO_PORT", "cognito-port", "Cognito (moto)", 18002, func(p *stack.Ports) *int { return &p.Moto }},
 	{"SOURCE_PORT", "source-port", "campaign source", 18003, func(p *stack.Ports) *int { return &p.Source }},
+	{"USERS_PORT", "users-port", "user service", 18004, func(p *stack.Ports) *int { return &p.Users }},
 }
 
 const usage = `Starts the whole system on this machine; Ctrl-C stops it.
 
-Usage: make run [PORT=8080 …], or bin/adsidecar-local [flags]
+Usage: make run [PORT=8080 STORE=dynamodb …], or bin/adsidecar-local [flags]
 
 `
 
@@ -51,6 +54,11 @@ func parse(args []string, lookup func(string) (string, bool), errs io.Writer) (c
 		flags.PrintDefaults()
 	}
 	flags.StringVar(&c.dir, "dir", "", "`folder` for logs, state and env (default .run at the repository's root)")
+	store, ok := lookup("STORE")
+	if !ok || store == "" {
+		store = stack.Bolt
+	}
+	flags.StringVar(&c.store, "store", store, "where user records are kept: `bbolt`, an embedded file, or dynamodb, moto's (or STORE=…)")
 	for _, p := range ports {
 		number := p.standard
 		if text, ok := lookup(p.env); ok && text != "" {
@@ -73,6 +81,9 @@ func parse(args []string, lookup func(string) (string, bool), errs io.Writer) (c
 
 func (c *config) check() error {
 	var errs []error
+	if c.store != stack.Bolt && c.store != stack.DynamoDB {
+		errs = append(errs, fmt.Errorf("STORE=%s is neither %s nor %s", c.store, stack.Bolt, stack.DynamoDB))
+	}
 	taken := map[int]string{}
 	for _, p := range ports {
 		n := *p.of(&c.ports)

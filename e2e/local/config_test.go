@@ -23,7 +23,8 @@ func TestPortsComeFromFlagsThenTheEnvironment(t *testing.T) {
 	var help bytes.Buffer
 	c, err := parse([]string{"--xds-port", "5"}, environment(map[string]string{"PORT": "8090", "XDS_PORT": "4", "SOURCE_PORT": ""}), &help)
 	require.NoError(t, err)
-	require.Equal(t, stack.Ports{Gateway: 8090, EnvoyAdmin: 9901, ControlPlane: 18001, XDS: 5, Moto: 18002, Source: 18003}, c.ports)
+	require.Equal(t, stack.Ports{Gateway: 8090, EnvoyAdmin: 9901, ControlPlane: 18001, XDS: 5, Moto: 18002, Source: 18003, Users: 18004}, c.ports)
+	require.Equal(t, stack.Bolt, c.store)
 
 	_, err = parse([]string{"--help"}, environment(nil), &help)
 	require.ErrorIs(t, err, flag.ErrHelp)
@@ -42,6 +43,7 @@ func TestWrongArgumentsAreNamed(t *testing.T) {
 		"no number":        {nil, map[string]string{"PORT": "http"}, "PORT=http is not a port"},
 		"out of range":     {[]string{"--port", "70000"}, nil, "PORT=70000 is not a port"},
 		"the same twice":   {nil, map[string]string{"PORT": "9901"}, "PORT and ENVOY_ADMIN_PORT are both 9901"},
+		"an unknown store": {nil, map[string]string{"STORE": "mysql"}, "STORE=mysql is neither bbolt nor dynamodb"},
 		"an argument":      {[]string{"start"}, nil, `unknown argument "start"`},
 		"an unknown flag":  {[]string{"--prot", "1"}, nil, "prot"},
 		"a flag's garbage": {[]string{"--port", "x"}, nil, "invalid value"},
@@ -80,4 +82,16 @@ func TestShellsReadTheEnvFile(t *testing.T) {
 		})
 	}
 	require.Equal(t, "http://localhost:8080", shellWord("http://localhost:8080"), "not quoted: other readers do not take quotes off")
+}
+
+func TestEveryStartIsTheSame(t *testing.T) {
+	l := &local{config: config{dir: t.TempDir()}}
+	for _, name := range []string{"users.db", "users.log", "users-client-secret", "gateway.yaml", "env", "own.json"} {
+		require.NoError(t, os.WriteFile(filepath.Join(l.dir, name), nil, 0o600))
+	}
+	require.NoError(t, os.MkdirAll(filepath.Join(l.dir, "controlplane-state", "x"), 0o700))
+	require.NoError(t, l.clean())
+	left, err := filepath.Glob(filepath.Join(l.dir, "*"))
+	require.NoError(t, err)
+	require.Equal(t, []string{filepath.Join(l.dir, "own.json")}, left, "what is not a run's stays")
 }

@@ -16,6 +16,8 @@ const envFile = "env"
 
 // writeEnv writes the file at once: a reader sees all of it or nothing. It is the owner's alone, as it has a password.
 func (l *local) writeEnv() error {
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	var b strings.Builder
 	for _, kv := range l.env() {
 		fmt.Fprintf(&b, "%s=%s\n", kv[0], shellWord(kv[1]))
@@ -28,7 +30,7 @@ func (l *local) writeEnv() error {
 
 func (l *local) env() [][2]string {
 	s := l.stack
-	return [][2]string{
+	all := [][2]string{
 		{"BASE_URL", l.baseURL()},
 		{"COGNITO_ENDPOINT", s.Moto.Endpoint},
 		{"USER_POOL_ID", s.Pool.ID},
@@ -40,7 +42,23 @@ func (l *local) env() [][2]string {
 		{"CONTROLPLANE_URL", s.ControlPlane().URL},
 		{"ENVOY_PID", fmt.Sprint(s.Envoy().Process().PID())},
 		{"CONTROLPLANE_PID", fmt.Sprint(s.ControlPlane().Process().PID())},
+		{"USERS_CLIENT_ID", s.UsersClientID},
+		{"USERS_URL", s.Users().URL},
+		{"USERS_PID", fmt.Sprint(s.Users().Process().PID())},
+		// Not STORE: the next `make run` of a shell that has read this file would take it for a choice.
+		{"USERS_STORE", l.store},
 	}
+	if l.store != stack.DynamoDB {
+		return append(all, [2]string{"USERS_FILE", s.UsersFile()})
+	}
+	return append(all, [][2]string{
+		{"USERS_TABLE", s.UsersTable},
+		{"DYNAMODB_ENDPOINT", s.Moto.Endpoint},
+		{"AWS_ACCESS_KEY_ID", stack.AccessKey},
+		{"AWS_SECRET_ACCESS_KEY", stack.AccessKey},
+		{"AWS_REGION", stack.Region},
+		{"AWS_DEFAULT_REGION", stack.Region}, // the name that Python's SDK reads
+	}...)
 }
 
 // baseURL is the gateway's URL as row S8 writes it, with localhost.

@@ -1,11 +1,12 @@
 // Command local is what `make run` starts: the whole system on this machine, at fixed ports, for trying it out and for scripts.
 //
-// It starts moto as Cognito with a demo user, serves a copy of the sample campaigns as the source, starts the control plane and
-// an Envoy with the gateway of compose/gateway.yaml, waits until an ad is served, says what runs where and how to call it, and
-// writes .run/env. It stays until Ctrl-C and leaves nothing behind: a second Ctrl-C kills what does not stop in time.
+// It starts moto as Cognito with a demo user, serves a copy of the sample campaigns as the source, starts the control plane, the user
+// service and an Envoy with the gateway of compose/gateway.yaml, waits until an ad is served and the user service answers, says what
+// runs where and how to call it, and writes .run/env. It stays until Ctrl-C and leaves nothing behind: a second Ctrl-C kills what does
+// not stop in time. User records are in an embedded file, or with STORE=dynamodb in moto's DynamoDB; each start begins without any.
 //
-// A part that dies ends it with that part's last log lines and exit code 1. The control plane apart: Envoy serves without one,
-// so it is started again.
+// A part that dies ends it with that part's last log lines and exit code 1. Control plane and user service apart: Envoy serves ads without
+// them, so they are started again.
 package main
 
 import (

@@ -14,6 +14,9 @@ import (
 	"adsidecar/e2e/stack"
 )
 
+// demoUser is the body of a sign-in.
+const demoUser = `{"username":"` + stack.Username + `","password":"` + stack.Password + `"}`
+
 // report says what runs where and how to call it, with an answer that was just given.
 func (l *local) report(ctx context.Context, took time.Duration) error {
 	path, answer, err := anAd(keys(filepath.Join(l.dir, sourceFile)), func(country, lang string) (*stack.Answer, error) {
@@ -30,6 +33,8 @@ func (l *local) report(ctx context.Context, took time.Duration) error {
 	if answer.Status != http.StatusOK {
 		b.WriteString("(no campaign of the document runs at this hour)\n")
 	}
+	fmt.Fprintf(&b, "\nSign in, or up with another name (the id_token is for /create, /read and /update too):\n\n  curl -d '%s' '%s/authenticate'\n",
+		demoUser, l.baseURL())
 	dir := l.relative(l.dir)
 	fmt.Fprintf(&b, `
 In another terminal:
@@ -53,6 +58,8 @@ func (l *local) table(b *strings.Builder) {
 		{"Envoy's admin", s.Envoy().AdminURL, "", ""},
 		{"control plane", s.ControlPlane().URL, process(s.ControlPlane().Process()), l.relative(s.ControlPlane().LogFile)},
 		{"  for Envoys", s.ControlPlane().XDSAddress + " (xDS)", "", ""},
+		{"user service", s.Users().URL, process(s.Users().Process()), l.relative(s.Users().LogFile)},
+		{"  its records", l.records(), "", ""},
 		{"Cognito (moto)", s.Moto.Endpoint, process(s.Moto.Process), l.relative(filepath.Join(l.dir, "moto.log"))},
 		{"campaign source", s.Source.URL(), fmt.Sprint(os.Getpid()), l.relative(filepath.Join(l.dir, sourceFile))},
 	} {
@@ -62,6 +69,14 @@ func (l *local) table(b *strings.Builder) {
 	for line := range strings.Lines(padded.String()) {
 		b.WriteString(strings.TrimRight(line, " \n") + "\n")
 	}
+}
+
+// records says where user records are. Both stores are empty at each start, as Cognito is: users that come back have other owners' IDs.
+func (l *local) records() string {
+	if l.store == stack.DynamoDB {
+		return fmt.Sprintf("table %s at %s, new at each start", l.stack.UsersTable, l.stack.Moto.Endpoint)
+	}
+	return l.relative(l.stack.UsersFile()) + ", new at each start"
 }
 
 // anAd asks for one key after the other until one has an ad at this hour, and returns the last answer in any case.

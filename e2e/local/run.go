@@ -15,7 +15,7 @@ import (
 const (
 	// sourceFile is the copy of the sample campaigns that is served. It is made anew at each start, so that every start is the same.
 	sourceFile = "campaigns.json"
-	// restartAfter is how long a control plane stays down after its death: long enough to see that Envoy serves without it.
+	// restartAfter is how long a part stays down after its death: long enough to see that Envoy serves without it.
 	restartAfter = 3 * time.Second
 )
 
@@ -24,7 +24,8 @@ type local struct {
 	config
 	stack *stack.Stack
 
-	mu sync.Mutex // out is written by the control plane's keeper too
+	mu      sync.Mutex // out is written by the keepers too
+	writing sync.Mutex // and so is the env file
 }
 
 // run starts everything, waits until an ad is served and then until ctx ends or a part dies, which is the error.
@@ -84,6 +85,7 @@ func (l *local) start(ctx context.Context) error {
 	s, err := stack.Start(ctx, stack.Options{
 		Dir: l.dir, Tools: tools, Programs: programs, Ports: l.ports, SourceFile: file,
 		GatewayFile: filepath.Join(l.root, "compose", "gateway.yaml"),
+		Users:       &stack.UsersOptions{Store: l.store},
 		Concurrency: 2,
 		Progress:    func(what string) { l.say("starting %s", what) },
 	})
@@ -94,14 +96,17 @@ func (l *local) start(ctx context.Context) error {
 	if err := s.WaitServed(ctx); err != nil {
 		return err
 	}
+	if err := s.Envoy().WaitUsers(ctx); err != nil {
+		return err
+	}
 	return l.writeEnv()
 }
 
 // clean removes what the last run left: its logs, which this one appends to, its copies of the module and its state, so that nothing
-// but the present sample campaigns is ever served.
+// but the present sample campaigns is ever served; and the user records, whose owners are gone with the last run's Cognito.
 func (l *local) clean() error {
 	var errs []error
-	for _, pattern := range []string{"*.log", "adsidecar-*.wasm", "*-state", envFile} {
+	for _, pattern := range []string{"*.log", "adsidecar-*.wasm", "*-state", "users.db*", "users-client-secret", "gateway.yaml", envFile} {
 		found, err := filepath.Glob(filepath.Join(l.dir, pattern))
 		errs = append(errs, err)
 		for _, path := range found {
@@ -124,12 +129,13 @@ func (l *local) stop() error {
 	return err
 }
 
-// watch returns nil when ctx ends, or the death of a part. It keeps the control plane alive meanwhile.
+// watch returns nil when ctx ends, or the death of a part. It keeps alive meanwhile what Envoy can do without for a while.
 func (l *local) watch(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	var keeper sync.WaitGroup
-	defer func() { cancel(); keeper.Wait() }()
-	keeper.Go(func() { l.keepControlPlane(ctx) })
+	var keepers sync.WaitGroup
+	defer func() { cancel(); keepers.Wait() }()
+	keepers.Go(func() { l.keep(ctx, "control plane", l.stack.ControlPlane()) })
+	keepers.Go(func() { l.keep(ctx, "user service", l.stack.Users()) })
 	envoy, moto := l.stack.Envoy().Process(), l.stack.Moto.Process
 	select {
 	case <-ctx.Done():
@@ -141,28 +147,33 @@ func (l *local) watch(ctx context.Context) error {
 	}
 }
 
-// keepControlPlane starts the control plane again whenever it dies, until ctx ends.
-func (l *local) keepControlPlane(ctx context.Context) {
-	c := l.stack.ControlPlane()
+// part is what can be started again.
+type part interface {
+	Process() *stack.Process
+	Start(ctx context.Context) error
+}
+
+// keep starts a part again whenever it dies, until ctx ends.
+func (l *local) keep(ctx context.Context, name string, p part) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-c.Process().Done():
+		case <-p.Process().Done():
 		}
-		l.say("%v\nEnvoy goes on serving; starting the control plane again in %s", c.Process().Err(), restartAfter)
+		l.say("%v\nEnvoy goes on serving; starting the %s again in %s", p.Process().Err(), name, restartAfter)
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(restartAfter):
 		}
-		if err := c.Start(ctx); err != nil {
+		if err := p.Start(ctx); err != nil {
 			if ctx.Err() == nil {
 				l.say("%v", err)
 			}
 			continue // until its process ends, or at once if there is none
 		}
-		l.say("the control plane runs again (process %d)", c.Process().PID())
+		l.say("the %s runs again (process %d)", name, p.Process().PID())
 		if err := l.writeEnv(); err != nil {
 			l.say("%v", err)
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -48,7 +49,8 @@ type running struct {
 	ended  chan error
 }
 
-func startRun(t *testing.T) *running {
+// startRun starts one on the store.
+func startRun(t *testing.T, store string) *running {
 	t.Helper()
 	root, err := stack.FindRoot()
 	require.NoError(t, err)
@@ -57,7 +59,8 @@ func startRun(t *testing.T) *running {
 	ctx, cancel := context.WithCancel(context.Background())
 	out := &screen{}
 	// A blank in the path, as in many a home folder.
-	r := &running{config: config{root: root, dir: filepath.Join(t.TempDir(), "a folder"), out: out}, screen: out, cancel: cancel, ended: make(chan error, 1)}
+	c := config{root: root, dir: filepath.Join(t.TempDir(), "a folder"), store: store, out: out}
+	r := &running{config: c, screen: out, cancel: cancel, ended: make(chan error, 1)}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -127,6 +130,40 @@ func (r *running) client(t *testing.T, env map[string]string) (string, error) {
 	return string(out), err
 }
 
+// signIn is the token that /authenticate gives the demo user.
+func (r *running) signIn(t *testing.T, env map[string]string) http.Header {
+	t.Helper()
+	a, err := stack.Send(t.Context(), http.MethodPost, env["BASE_URL"]+"/authenticate", nil, []byte(demoUser))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, a.Status, a)
+	var in stack.SignedIn
+	require.NoError(t, json.Unmarshal(a.Body, &in))
+	return http.Header{"Authorization": {"Bearer " + in.IDToken}}
+}
+
+// requireRecords signs in, makes a record and reads it. It returns the record's URL and the headers with the token.
+func (r *running) requireRecords(t *testing.T, env map[string]string) (url string, token http.Header) {
+	t.Helper()
+	john := `{"title":"Mr","firstName":"John","lastName":"Smith","mobileNumber":"047777777",` +
+		`"address":{"postcode":"2040","suburb":"Leichhardt","state":"NSW","fullAddress":"1 Example Street"}}`
+	token = r.signIn(t, env)
+	a, err := stack.Send(t.Context(), http.MethodPost, env["BASE_URL"]+"/create", token, []byte(john))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, a.Status, a)
+	url = env["BASE_URL"] + "/" + a.Header.Get("Location")
+	require.NoError(t, reads(t.Context(), url, token))
+	return url, token
+}
+
+// reads is nil if the record at url is there.
+func reads(ctx context.Context, url string, token http.Header) error {
+	a, err := stack.Send(ctx, http.MethodGet, url, token, nil)
+	if err == nil && (a.Status != http.StatusOK || !strings.Contains(string(a.Body), "047777777")) {
+		err = errors.New(a.String())
+	}
+	return err
+}
+
 func pid(t *testing.T, env map[string]string, key string) int {
 	t.Helper()
 	n, err := strconv.Atoi(env[key])
@@ -137,14 +174,14 @@ func pid(t *testing.T, env map[string]string, key string) int {
 const oneAd = `{"ads":[{"id":"mine","video_url":"https://v.example/mine","country":"us","lang":"eng","start_hour":0,"end_hour":24}]}`
 
 func TestRunServesSurvivesItsControlPlaneAndDiesWithEnvoy(t *testing.T) {
-	r := startRun(t)
+	r := startRun(t, stack.Bolt)
 	env := r.wait(t, anything)
 	info, err := os.Stat(filepath.Join(r.dir, envFile))
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 	for _, key := range []string{
 		"BASE_URL", "COGNITO_ENDPOINT", "USER_POOL_ID", "CLIENT_ID", "USERNAME", "PASSWORD", "SOURCE_FILE", "ENVOY_ADMIN",
-		"CONTROLPLANE_URL", "ENVOY_PID", "CONTROLPLANE_PID",
+		"CONTROLPLANE_URL", "ENVOY_PID", "CONTROLPLANE_PID", "USERS_CLIENT_ID", "USERS_URL", "USERS_PID", "USERS_STORE", "USERS_FILE",
 	} {
 		require.NotEmpty(t, env[key], key)
 	}
@@ -170,6 +207,11 @@ func TestRunServesSurvivesItsControlPlaneAndDiesWithEnvoy(t *testing.T) {
 			return nil
 		}))
 	})
+	t.Run("the printed sign-in gives a token that makes a record", func(t *testing.T) {
+		require.Contains(t, r.screen.String(), "curl -d '"+demoUser+"' '"+env["BASE_URL"]+"/authenticate'")
+		r.requireRecords(t, env)
+		require.FileExists(t, env["USERS_FILE"])
+	})
 	t.Run("a second run says that this one runs", func(t *testing.T) {
 		c := r.config
 		err := run(t.Context(), c)
@@ -189,13 +231,24 @@ func TestRunServesSurvivesItsControlPlaneAndDiesWithEnvoy(t *testing.T) {
 		http.DefaultClient.CloseIdleConnections() //nolint:forbidigo // see above
 		env = again
 	})
+	t.Run("a killed user service is started again, with its records", func(t *testing.T) {
+		url, token := r.requireRecords(t, env)
+		require.NoError(t, syscall.Kill(pid(t, env, "USERS_PID"), syscall.SIGKILL))
+		again := r.wait(t, func(e map[string]string) bool { return e["USERS_PID"] != env["USERS_PID"] })
+		require.Equal(t, env["ENVOY_PID"], again["ENVOY_PID"])
+		require.Equal(t, env["CONTROLPLANE_PID"], again["CONTROLPLANE_PID"])
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		require.NoError(t, stack.Poll(ctx, func(ctx context.Context) error { return reads(ctx, url, token) }), "once Envoy has seen it")
+		env = again
+	})
 	t.Run("a killed Envoy ends everything", func(t *testing.T) {
 		require.NoError(t, syscall.Kill(pid(t, env, "ENVOY_PID"), syscall.SIGKILL))
 		err := r.end(t)
 		require.ErrorContains(t, err, "envoy (process "+env["ENVOY_PID"]+") ended: signal: killed")
 		require.ErrorContains(t, err, "its last lines:")
 		require.NoFileExists(t, filepath.Join(r.dir, envFile))
-		for _, key := range []string{"BASE_URL", "COGNITO_ENDPOINT", "CONTROLPLANE_URL"} {
+		for _, key := range []string{"BASE_URL", "COGNITO_ENDPOINT", "CONTROLPLANE_URL", "USERS_URL"} {
 			_, err := net.Dial("tcp", env[key][strings.Index(env[key], "//")+2:])
 			require.Error(t, err, "%s still answers", key)
 		}
@@ -204,17 +257,18 @@ func TestRunServesSurvivesItsControlPlaneAndDiesWithEnvoy(t *testing.T) {
 
 func TestRunStopsWhenItIsInterrupted(t *testing.T) {
 	t.Run("while it serves", func(t *testing.T) {
-		r := startRun(t)
+		r := startRun(t, stack.Bolt)
 		env := r.wait(t, anything)
 		r.cancel()
 		require.NoError(t, r.end(t))
 		require.NoFileExists(t, filepath.Join(r.dir, envFile))
 		require.ErrorIs(t, syscall.Kill(pid(t, env, "ENVOY_PID"), 0), syscall.ESRCH)
 		require.ErrorIs(t, syscall.Kill(pid(t, env, "CONTROLPLANE_PID"), 0), syscall.ESRCH)
+		require.ErrorIs(t, syscall.Kill(pid(t, env, "USERS_PID"), 0), syscall.ESRCH)
 		require.True(t, strings.HasSuffix(r.screen.String(), "\nstopped\n"), r.screen.String())
 	})
 	t.Run("while it starts", func(t *testing.T) {
-		r := startRun(t)
+		r := startRun(t, stack.Bolt)
 		require.NoError(t, stack.Poll(t.Context(), func(context.Context) error {
 			if !strings.Contains(r.screen.String(), "starting Cognito") {
 				return errors.New("not yet")
@@ -225,4 +279,30 @@ func TestRunStopsWhenItIsInterrupted(t *testing.T) {
 		require.NoError(t, r.end(t))
 		require.NoFileExists(t, filepath.Join(r.dir, envFile))
 	})
+}
+
+func TestRunOnDynamoDB(t *testing.T) {
+	r := startRun(t, stack.DynamoDB)
+	env := r.wait(t, anything)
+	require.Equal(t, "dynamodb", env["USERS_STORE"])
+	require.Equal(t, "unouserdb", env["USERS_TABLE"])
+	require.NotContains(t, env, "USERS_FILE")
+	r.requireRecords(t, env)
+	tools, err := stack.FindTools(t.Context(), stack.ToolsConfig{Root: r.root})
+	require.NoError(t, err)
+	// What a script needs to look into the table is in the file.
+	cmd := exec.CommandContext(t.Context(), tools.Python, "-c", `
+import boto3, os
+table = boto3.resource("dynamodb", endpoint_url=os.environ["DYNAMODB_ENDPOINT"]).Table(os.environ["USERS_TABLE"])
+print([item["mobileNumber"] for item in table.scan()["Items"]])`)
+	cmd.Env = os.Environ()
+	for key, value := range env {
+		cmd.Env = append(cmd.Env, key+"="+value)
+	}
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, "['047777777']\n", string(out))
+	require.NoFileExists(t, filepath.Join(r.dir, "users.db"))
+	r.cancel()
+	require.NoError(t, r.end(t))
 }

@@ -52,8 +52,11 @@ type Tokens struct {
 	ExpiresIn    int // seconds
 }
 
-// issuerPrefix is the iss claim up to the pool's ID. Unsigned requests have no region; moto takes us-east-1.
-const issuerPrefix = "https://cognito-idp.us-east-1.amazonaws.com/"
+// Region is where moto's pools and tables are: it takes unsigned requests, which have no region, for this one's.
+const Region = "us-east-1"
+
+// issuerPrefix is the iss claim up to the pool's ID.
+const issuerPrefix = "https://cognito-idp." + Region + ".amazonaws.com/"
 
 // Pool returns the user pool of this name, and makes it if there is none. Its passwords need six characters of any kind (row
 // U10).
@@ -87,31 +90,42 @@ func (c Cognito) pool(id string) *Pool {
 // Client returns the ID of the app client of this name, and makes it if there is none: without a secret, with sign-in by user
 // name and password and by refresh token, and access tokens that live a day (row S13; moto ignores that: an hour).
 func (p *Pool) Client(ctx context.Context, name string) (string, error) {
-	type client struct{ ClientID, ClientName string }
-	var list struct{ UserPoolClients []client }
+	c, err := p.client(ctx, name, false)
+	return c.ClientID, err
+}
+
+// SecretClient is Client for a client with a secret, which only a server keeps (row U41).
+func (p *Pool) SecretClient(ctx context.Context, name string) (id, secret string, err error) {
+	c, err := p.client(ctx, name, true)
+	return c.ClientID, c.ClientSecret, err
+}
+
+type appClient struct{ ClientID, ClientName, ClientSecret string }
+
+func (p *Pool) client(ctx context.Context, name string, withSecret bool) (appClient, error) {
+	var list struct{ UserPoolClients []appClient }
 	if err := p.api.call(ctx, "ListUserPoolClients", map[string]any{"UserPoolId": p.ID, "MaxResults": 60}, &list); err != nil {
-		return "", err
+		return appClient{}, err
 	}
+	var got struct{ UserPoolClient appClient }
 	for _, c := range list.UserPoolClients {
-		if c.ClientName == name {
-			return c.ClientID, nil
+		if c.ClientName == name { // the list has no secrets
+			err := p.api.call(ctx, "DescribeUserPoolClient", map[string]any{"UserPoolId": p.ID, "ClientId": c.ClientID}, &got)
+			return got.UserPoolClient, err
 		}
 	}
-	var made struct{ UserPoolClient client }
 	err := p.api.call(ctx, "CreateUserPoolClient", map[string]any{
-		"UserPoolId":           p.ID,
-		"ClientName":           name,
-		"GenerateSecret":       false,
-		"ExplicitAuthFlows":    []string{"ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"},
+		"UserPoolId":     p.ID,
+		"ClientName":     name,
+		"GenerateSecret": withSecret,
+		// The flow for servers beside the one for games: whichever the user service takes.
+		"ExplicitAuthFlows":    []string{"ALLOW_USER_PASSWORD_AUTH", "ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"},
 		"AccessTokenValidity":  1,
 		"IdTokenValidity":      1,
 		"TokenValidityUnits":   map[string]any{"AccessToken": "days", "IdToken": "hours", "RefreshToken": "days"},
 		"RefreshTokenValidity": 30,
-	}, &made)
-	if err != nil {
-		return "", err
-	}
-	return made.UserPoolClient.ClientID, nil
+	}, &got)
+	return got.UserPoolClient, err
 }
 
 // User makes the user if the pool lacks it, and sets its password for good: no new one is asked for at the first sign-in.

@@ -115,8 +115,8 @@ func (s *Stack) configureControlPlane(c *ControlPlane, n int) error {
 	c.XDSAddress, c.URL = xds, "http://"+admin
 	c.LogFile = filepath.Join(s.Dir, c.Name+".log")
 	c.StateDir = filepath.Join(s.Dir, c.Name+"-state")
-	if s.opts.GatewayFile != "" {
-		c.ConfigFile = s.opts.GatewayFile
+	if s.config != "" {
+		c.ConfigFile = s.config
 		return nil
 	}
 	c.ConfigFile = filepath.Join(s.Dir, c.Name+".yaml")

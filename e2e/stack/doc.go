@@ -1,5 +1,5 @@
-// Package stack starts the whole system on real parts, on one machine: moto as Cognito, a campaign source, the control plane,
-// any number of Envoys, and an echo upstream. The local stack of `make run` and the end-to-end tests are both made of it.
+// Package stack starts the whole system on real parts, on one machine: moto as Cognito and DynamoDB, a campaign source, control planes,
+// user services, any number of Envoys, and an echo upstream. The local stack of `make run` and the end-to-end tests are both made of it.
 //
 // Every part is of its own and can be broken on purpose: processes are killed, paused and started again at the same address,
 // servers hang, answer 500 or rotate their keys.

@@ -94,7 +94,7 @@ func (s *Stack) configureEnvoy(ctx context.Context, e *Envoy, n int) error {
 	e.BaseURL, e.AdminURL = "http://"+a.listener, "http://"+a.envoyAdmin
 	e.BootstrapFile = filepath.Join(s.Dir, e.Name+"-bootstrap.yaml")
 	e.LogFile = filepath.Join(s.Dir, e.Name+".log")
-	config := s.opts.GatewayFile
+	config := s.config
 	if config == "" {
 		config = filepath.Join(s.Dir, e.Name+".yaml")
 		if err := s.gatewayFile(config, a, cp.StateDir); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"gopkg.in/yaml.v3"
@@ -25,12 +26,13 @@ func Trust(i *Issuer, clientIDs ...string) TrustedIssuer {
 	return TrustedIssuer{Issuer: i.Name, JWKSURL: i.JWKSURL(), ClientIDs: clientIDs}
 }
 
-// errNoFurther is returned for a second Envoy or control plane where the configuration is a file.
-var errNoFurther = errors.New("a GatewayFile has the ports of one Envoy and one control plane: use Options.Gateway for more")
+// errNoFurther is returned for a second Envoy, control plane or user service where the configuration is a file.
+var errNoFurther = errors.New("a GatewayFile has the ports of one process of each kind: leave it out for more")
 
 // addresses are what differs between the gateway files of one stack's processes. All are host:port.
 type addresses struct {
 	listener, envoyAdmin, xds, admin string
+	users                            string // of a user service's own file
 }
 
 // gatewayFile writes the gateway's YAML for one process: what the stack knows, and over it what the test wants. Maps are merged key by
@@ -45,6 +47,39 @@ func (s *Stack) gatewayFile(path string, a addresses, state string) error {
 		"admin":     map[string]any{"address": a.admin},
 		"envoy":     map[string]any{"admin_address": a.envoyAdmin},
 	}
+	if s.opts.Users != nil {
+		doc["users"] = s.usersSection(a.users)
+	}
+	return s.writeGateway(path, doc)
+}
+
+// overlayGatewayFile puts what the stack and the test want over the GatewayFile, in a copy. Where there is nothing to put, the file is
+// used itself, and findings name its lines.
+func (s *Stack) overlayGatewayFile() error {
+	s.config = s.opts.GatewayFile
+	onDynamoDB := s.opts.Users != nil && s.opts.Users.Store == DynamoDB
+	if s.config == "" || s.opts.Gateway == "" && !onDynamoDB {
+		return nil
+	}
+	text, err := os.ReadFile(s.opts.GatewayFile)
+	if err != nil {
+		return fmt.Errorf("read the gateway's file: %w", err)
+	}
+	doc := map[string]any{}
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return fmt.Errorf("read the gateway's file: %w", err)
+	}
+	if onDynamoDB {
+		store := s.usersStore()
+		store["file"] = nil
+		merge(doc, map[string]any{"users": map[string]any{"store": store}})
+	}
+	s.config = filepath.Join(s.Dir, "gateway.yaml")
+	return s.writeGateway(s.config, doc)
+}
+
+// writeGateway writes doc with Options.Gateway over it.
+func (s *Stack) writeGateway(path string, doc map[string]any) error {
 	over := map[string]any{}
 	if err := yaml.Unmarshal([]byte(s.opts.Gateway), &over); err != nil {
 		return fmt.Errorf("read Options.Gateway: %w", err)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Moto is a moto server: Cognito's API and signed tokens, in one process. What was found out about version 5.2.5:
+// Moto is a moto server: Cognito's API and signed tokens, and DynamoDB's, in one process at one address. What was found out about version 5.2.5:
 //
 //   - The JWKS of a pool is at ENDPOINT/POOL/.well-known/jwks.json. It is the same for every pool, and for a pool that does not
 //     exist: one RSA key with the kid "dummy" signs all tokens (RS256). Another key or kid needs an [Issuer].
@@ -15,7 +15,15 @@ import (
 //     aud=client, cognito:username, sub, and no client_id. A refresh token is an opaque UUID.
 //   - Both live 3600 s whatever the client's TokenValidityUnits say.
 //   - Client-credentials tokens are not possible: /oauth2/token is not implemented.
-//   - State is in memory: a new process has no pools.
+//   - A client's secret counts for little: SignUp, InitiateAuth with USER_PASSWORD_AUTH and AdminInitiateAuth take any SECRET_HASH, or
+//     none. REFRESH_TOKEN_AUTH wants the right one. CreateUserPoolClient and DescribeUserPoolClient tell the secret, a UUID, the list
+//     of clients does not.
+//   - A client's ExplicitAuthFlows are not looked at.
+//   - A user that signed up and is not confirmed is refused by InitiateAuth, but not by AdminInitiateAuth. An unknown user is told apart
+//     from a wrong password, whatever PreventUserExistenceErrors says.
+//   - Signatures of requests are not checked. Their region selects the backend, without one us-east-1; any access key is the same account.
+//   - Tables are everybody's who knows their names: stacks that share a Moto need names of their own.
+//   - State is in memory: a new process has no pools, no users and no tables.
 //
 // It is safe for concurrent use, and one Moto serves any number of stacks.
 type Moto struct {

@@ -1,6 +1,9 @@
 package stack
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"testing"
 	"time"
 
@@ -62,6 +65,50 @@ func TestMotoIsCognitoEnough(t *testing.T) {
 		_, otherKeys, err := fetch(ctx, other.JWKSURL)
 		require.NoError(t, err)
 		require.Equal(t, keys, otherKeys)
+	})
+	t.Run("a client with a secret tells it again", func(t *testing.T) {
+		id, secret, err := pool.SecretClient(ctx, "users")
+		require.NoError(t, err)
+		require.NotEmpty(t, secret)
+		require.NotEqual(t, client, id)
+		sameID, sameSecret, err := pool.SecretClient(ctx, "users")
+		require.NoError(t, err)
+		require.Equal(t, id, sameID)
+		require.Equal(t, secret, sameSecret)
+	})
+	t.Run("a secret is asked for when a token is refreshed, not at the sign-in", func(t *testing.T) {
+		id, secret, err := pool.SecretClient(ctx, "users")
+		require.NoError(t, err)
+		tokens, err := pool.SignIn(ctx, id, "demo", "simple-password") // without a SECRET_HASH
+		require.NoError(t, err)
+		refresh := func(hash string) error {
+			return m.call(ctx, "InitiateAuth", map[string]any{
+				"AuthFlow": "REFRESH_TOKEN_AUTH", "ClientId": id,
+				"AuthParameters": map[string]string{"REFRESH_TOKEN": tokens.RefreshToken, "SECRET_HASH": hash},
+			}, nil)
+		}
+		var refused *CognitoError
+		require.ErrorAs(t, refresh("wrong"), &refused)
+		require.Equal(t, "NotAuthorizedException", refused.Type)
+		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write([]byte("demo" + id))
+		require.NoError(t, refresh(base64.StdEncoding.EncodeToString(mac.Sum(nil))))
+	})
+	t.Run("an unconfirmed user is refused, but not by the flow for servers", func(t *testing.T) {
+		id, _, err := pool.SecretClient(ctx, "users")
+		require.NoError(t, err)
+		require.NoError(t, m.call(ctx, "SignUp", map[string]any{"ClientId": id, "Username": "new", "Password": "simple-password"}, nil))
+		_, err = pool.SignIn(ctx, id, "new", "simple-password")
+		var refused *CognitoError
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, "UserNotConfirmedException", refused.Type)
+		require.NoError(t, m.call(ctx, "AdminInitiateAuth", map[string]any{
+			"AuthFlow": "ADMIN_USER_PASSWORD_AUTH", "UserPoolId": pool.ID, "ClientId": id,
+			"AuthParameters": map[string]string{"USERNAME": "new", "PASSWORD": "simple-password"},
+		}, nil))
+		_, err = pool.SignIn(ctx, id, "nobody", "simple-password")
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, "UserNotFoundException", refused.Type)
 	})
 	t.Run("errors have Cognito's names", func(t *testing.T) {
 		_, err := pool.SignIn(ctx, client, "demo", "wrong")

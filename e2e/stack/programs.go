@@ -13,14 +13,19 @@ import (
 
 // Programs are what this repository builds and a stack runs.
 type Programs struct {
-	// Adsidecar is bin/adsidecar, Module bin/adsidecar.wasm.
-	Adsidecar, Module string
+	// Adsidecar is bin/adsidecar, AdsidecarUsers bin/adsidecar-users, Module bin/adsidecar.wasm.
+	Adsidecar, AdsidecarUsers, Module string
 }
 
 // Built returns the programs in the repository's bin, which `make build` puts there.
 func Built(root string) (*Programs, error) {
-	p := &Programs{Adsidecar: filepath.Join(root, "bin", "adsidecar"), Module: filepath.Join(root, "bin", "adsidecar.wasm")}
-	for _, file := range []string{p.Adsidecar, p.Module} {
+	bin := filepath.Join(root, "bin")
+	p := &Programs{
+		Adsidecar:      filepath.Join(bin, "adsidecar"),
+		AdsidecarUsers: filepath.Join(bin, "adsidecar-users"),
+		Module:         filepath.Join(bin, "adsidecar.wasm"),
+	}
+	for _, file := range []string{p.Adsidecar, p.AdsidecarUsers, p.Module} {
 		if _, err := os.Stat(file); err != nil {
 			return nil, fmt.Errorf("%w: run make build first", err)
 		}
@@ -38,6 +43,7 @@ func Build(ctx context.Context, root string) (*Programs, error) {
 	defer held.Close() //nolint:errcheck // frees the lock, nothing was written
 	for _, args := range [][]string{
 		{"build", "-o", filepath.Join("bin", "adsidecar"), "./controlplane"},
+		{"build", "-o", filepath.Join("bin", "adsidecar-users"), "./users"},
 		{"run", "./filter/build", "-o", filepath.Join("bin", "adsidecar.wasm")},
 	} {
 		if err := goCommand(ctx, root, args...); err != nil {

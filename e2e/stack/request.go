@@ -58,16 +58,16 @@ const requestTimeout = 10 * time.Second
 // gamer keeps connections, as a game does.
 var gamer = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 
-// Do sends a request to path, which may have a query, with the Authorization header as given; "" sends none.
-func (e *Envoy) Do(ctx context.Context, method, path, authorization string, body []byte) (*Answer, error) {
+// Send sends a request to url with these headers, which may be nil, and reads the answer. Connections are kept from one to the next.
+func Send(ctx context.Context, method, url string, header http.Header, body []byte) (*Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, e.BaseURL+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	if authorization != "" {
-		req.Header.Set("Authorization", authorization)
+	if header != nil {
+		req.Header = header.Clone()
 	}
 	res, err := gamer.Do(req)
 	if err != nil {
@@ -76,9 +76,23 @@ func (e *Envoy) Do(ctx context.Context, method, path, authorization string, body
 	defer res.Body.Close() //nolint:errcheck // only read
 	a := &Answer{Status: res.StatusCode, Header: res.Header}
 	if a.Body, err = io.ReadAll(io.LimitReader(res.Body, 16<<20)); err != nil {
-		return nil, fmt.Errorf("read the answer of %s: %w", path, err)
+		return nil, fmt.Errorf("read the answer of %s: %w", req.URL.Path, err)
 	}
 	return a, nil
+}
+
+// Do sends a request to path, which may have a query, with the Authorization header as given; "" sends none.
+func (e *Envoy) Do(ctx context.Context, method, path, authorization string, body []byte) (*Answer, error) {
+	header := http.Header{}
+	if authorization != "" {
+		header.Set("Authorization", authorization)
+	}
+	return e.Send(ctx, method, path, header, body)
+}
+
+// Send is [Send] to path, which may have a query.
+func (e *Envoy) Send(ctx context.Context, method, path string, header http.Header, body []byte) (*Answer, error) {
+	return Send(ctx, method, e.BaseURL+path, header, body)
 }
 
 // AdPath is /ad_request with these parameters.
@@ -122,4 +136,31 @@ func (s *Stack) Get(ctx context.Context, country, lang string) (*Answer, error) 
 // WaitServed returns when the first Envoy serves an index. Its error has the last answer and Envoy's last log lines.
 func (s *Stack) WaitServed(ctx context.Context) error {
 	return s.Envoy().WaitIndex(ctx, "Bearer "+s.Token())
+}
+
+// SignedIn is the answer of a sign-in.
+type SignedIn struct {
+	IDToken string `json:"id_token"`
+	UserID  string `json:"user_id"` // the token's sub
+	IsNew   string `json:"is_new"`  // "true" or "false"
+}
+
+// SignIn signs the user in by /authenticate of the user service, which makes a user that the pool does not know.
+func (e *Envoy) SignIn(ctx context.Context, username, password string) (*SignedIn, error) {
+	body, err := json.Marshal(map[string]string{"username": username, "password": password})
+	if err != nil {
+		return nil, fmt.Errorf("sign in: %w", err)
+	}
+	a, err := e.Do(ctx, http.MethodPost, "/authenticate", "", body)
+	if err != nil {
+		return nil, fmt.Errorf("sign in: %w", err)
+	}
+	var in SignedIn
+	if a.Status != http.StatusOK {
+		return nil, fmt.Errorf("sign in: %s", a)
+	}
+	if err := json.Unmarshal(a.Body, &in); err != nil {
+		return nil, fmt.Errorf("sign in: %w", err)
+	}
+	return &in, nil
 }

@@ -22,7 +22,7 @@ const (
 
 // Ports are the ports of a stack's parts on 127.0.0.1. 0: a free one.
 type Ports struct {
-	Gateway, EnvoyAdmin, XDS, ControlPlane, Source, Moto int
+	Gateway, EnvoyAdmin, XDS, ControlPlane, Source, Moto, Users int
 }
 
 // Options say what a stack consists of. The zero value is a whole one: moto, a source with the sample campaigns, a control plane and
@@ -52,10 +52,14 @@ type Options struct {
 	// PollInterval is the control plane's. 0: 200 ms.
 	PollInterval time.Duration
 
+	// Users adds the user service. Nil: none.
+	Users *UsersOptions
+
 	// Gateway is YAML that is put over the gateway's configuration: maps key by key, the rest as it is; null removes a key.
 	Gateway string
-	// GatewayFile is a whole gateway configuration instead; Env, KEY=VALUE, gives its variables; PORT, ENVOY_ADMIN_PORT,
-	// XDS_PORT, CONTROLPLANE_PORT, MODULE, SOURCE_URL, STATE_DIR, ISSUER, JWKS_URL and CLIENT_ID are added.
+	// GatewayFile is a whole gateway configuration instead of the stack's own; Env, KEY=VALUE, gives its variables; PORT,
+	// ENVOY_ADMIN_PORT, XDS_PORT, CONTROLPLANE_PORT, MODULE, SOURCE_URL, STATE_DIR, ISSUER, JWKS_URL and CLIENT_ID are added, and
+	// with Users COGNITO_ENDPOINT, USERS_PORT, USERS_CLIENT_ID, USERS_CLIENT_SECRET_FILE and USERS_FILE, the embedded store.
 	GatewayFile string
 	Env         []string
 
@@ -78,9 +82,14 @@ type Stack struct {
 	Moto     *Moto
 	Pool     *Pool
 	ClientID string
-	Source   *Source
+	// UsersClientID is the app client with a secret that the user service signs in with. "" without a user service.
+	UsersClientID string
+	// UsersTable is the DynamoDB table of its records. "" with another store.
+	UsersTable string
+	Source     *Source
 
 	opts       Options
+	config     string // the GatewayFile with what is put over it; "" without one
 	tools      *Tools
 	programs   *Programs
 	module     string
@@ -90,8 +99,10 @@ type Stack struct {
 	envoyAdmin string
 	ports      []*Port
 	tokens     *Tokens
+	secretFile string // of the user service's app client
 
 	mu            sync.Mutex
+	users         []*Users
 	envoys        []*Envoy
 	controlPlanes []*ControlPlane
 	closed        bool
@@ -126,6 +137,12 @@ func (s *Stack) start(ctx context.Context) error {
 	if err := s.startSource(); err != nil {
 		return err
 	}
+	if err := s.reserveUsers(); err != nil {
+		return err
+	}
+	if err := s.overlayGatewayFile(); err != nil {
+		return err
+	}
 	c := &ControlPlane{Name: "controlplane", programs: s.programs}
 	s.controlPlanes = append(s.controlPlanes, c)
 	if err := s.configureControlPlane(c, 1); err != nil {
@@ -138,6 +155,9 @@ func (s *Stack) start(ctx context.Context) error {
 		if err := c.Start(ctx); err != nil {
 			return err
 		}
+	}
+	if err := s.startUsers(ctx); err != nil {
+		return err
 	}
 	if !s.opts.NoEnvoy {
 		s.opts.Progress("Envoy")
@@ -212,6 +232,12 @@ func (s *Stack) startCognito(ctx context.Context) error {
 		return err
 	}
 	cognito := TrustedIssuer{Issuer: s.Pool.Issuer, JWKSURL: s.Pool.JWKSURL, ClientIDs: []string{s.ClientID}}
+	if s.opts.Users != nil {
+		if err := s.makeUsersClient(ctx); err != nil {
+			return err
+		}
+		cognito.ClientIDs = append(cognito.ClientIDs, s.UsersClientID)
+	}
 	s.issuers = append([]TrustedIssuer{cognito}, s.issuers...)
 	return nil
 }
@@ -238,16 +264,15 @@ func (s *Stack) startSource() error {
 
 // variables are what a GatewayFile may refer to as ${NAME}.
 func (s *Stack) variables(c *ControlPlane) []string {
-	port := func(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
 	v := []string{
-		"PORT=" + port(s.listener), "ENVOY_ADMIN_PORT=" + port(s.envoyAdmin),
-		"XDS_PORT=" + port(c.XDSAddress), "CONTROLPLANE_PORT=" + port(hostPort(c.URL)),
+		"PORT=" + portOf(s.listener), "ENVOY_ADMIN_PORT=" + portOf(s.envoyAdmin),
+		"XDS_PORT=" + portOf(c.XDSAddress), "CONTROLPLANE_PORT=" + portOf(hostPort(c.URL)),
 		"MODULE=" + s.module, "SOURCE_URL=" + s.sourceURL, "STATE_DIR=" + c.StateDir,
 	}
 	if s.Pool != nil {
 		v = append(v, "ISSUER="+s.Pool.Issuer, "JWKS_URL="+s.Pool.JWKSURL, "CLIENT_ID="+s.ClientID)
 	}
-	return v
+	return append(v, s.usersVariables()...)
 }
 
 // address is 127.0.0.1 with the given port, or with a free one for 0.
@@ -289,11 +314,14 @@ func (s *Stack) Close() error {
 		return nil
 	}
 	s.closed = true
-	envoys, controlPlanes := s.envoys, s.controlPlanes
+	envoys, users, controlPlanes := s.envoys, s.users, s.controlPlanes
 	s.mu.Unlock()
 	var err error
 	for _, e := range envoys {
 		err = errors.Join(err, e.close())
+	}
+	for _, u := range users {
+		err = errors.Join(err, u.close())
 	}
 	for _, c := range controlPlanes {
 		err = errors.Join(err, c.close())
@@ -321,3 +349,6 @@ func hostPort(raw string) string {
 	}
 	return u.Host
 }
+
+// portOf is the port of host:port.
+func portOf(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }

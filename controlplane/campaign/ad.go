@@ -2,12 +2,10 @@ package campaign
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"net/url"
+	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 )
 
 // field is one of the six fields of an ad.
@@ -23,28 +21,33 @@ const (
 	fieldCount
 )
 
-var fieldNames = [fieldCount]string{"id", "video_url", "country", "lang", "start_hour", "end_hour"}
+// fieldNames has an empty name for fieldCount, which stands for the whole ad.
+var fieldNames = [fieldCount + 1]string{"id", "video_url", "country", "lang", "start_hour", "end_hour"}
 
 func (f field) String() string { return fieldNames[f] }
 
 // fieldOf returns the field that a quoted key names, or fieldCount for any other key.
 func fieldOf(key []byte) field {
-	for f, name := range fieldNames {
-		if len(key) == len(name)+2 && string(key[1:len(key)-1]) == name {
-			return field(f)
-		}
+	switch string(key[1 : len(key)-1]) {
+	case "id":
+		return fieldID
+	case "video_url":
+		return fieldVideoURL
+	case "country":
+		return fieldCountry
+	case "lang":
+		return fieldLang
+	case "start_hour":
+		return fieldStartHour
+	case "end_hour":
+		return fieldEndHour
 	}
 	if bytes.IndexByte(key, '\\') < 0 {
 		return fieldCount
 	}
 	decoded, err := unquote(key)
-	if err != nil {
-		return fieldCount
-	}
-	for f, name := range fieldNames {
-		if decoded == name {
-			return field(f)
-		}
+	if f := slices.Index(fieldNames[:fieldCount], string(decoded)); err == nil && f >= 0 {
+		return field(f)
 	}
 	return fieldCount
 }
@@ -55,53 +58,79 @@ type problem struct {
 	reason, detail string
 }
 
-// ad is the JSON of one ad while it is read. A field has at most one problem.
+// ad reads the JSON of ads, one after the other. One goroutine has it; newAd makes it.
 type ad struct {
 	raw      [fieldCount][]byte
 	repeated [fieldCount]bool
-	problems [fieldCount]problem
-	failed   int // problems found
+	problems [fieldCount]problem // a field has at most one
+	failed   int                 // problems found
+
+	// Of the last ad, where they are valid. The texts alias the document.
+	id, url            []byte
+	country, lang      string
+	startHour, endHour int
 
 	// brief asks for the first problem's reason alone: no text is made for an ad that is only counted.
 	brief bool
+
+	// The codes met so far as they are written, with what they stand for: there are few, and each is parsed once.
+	countries, langs map[string]string
+
+	strings slab
 }
 
-// decodeAd reads one element of the "ads" array, and says nothing of its place. Unless brief is set, a Reject is complete but for the
-// place; a brief one has the reason alone, the same. One with an empty reason means that the ad is valid.
-func decodeAd(text []byte, brief bool) (Campaign, Reject) {
-	if text[0] != '{' {
-		return Campaign{}, notAnObject(text, brief)
+func newAd(brief bool) *ad {
+	return &ad{brief: brief, countries: make(map[string]string), langs: make(map[string]string)}
+}
+
+// adDepth is the nesting of an ad: in the array of the document's object.
+const adDepth = 3
+
+// scan reads the element of the "ads" array that begins at i and returns its end, or malformed. The ad is valid if nothing failed:
+// then campaign returns it, else reject.
+func (a *ad) scan(b []byte, i int) int {
+	a.failed = 0
+	if byteAt(b, i) != '{' {
+		a.id, a.country, a.lang = nil, "", ""
+		end := scanValue(b, i, adDepth-1)
+		if end != malformed {
+			a.fail(fieldCount, ReasonWrongType, "must be an object, is %s", kindOf(b[i:]))
+		}
+		return end
 	}
-	a := ad{brief: brief}
-	for m := range members(text) {
-		if f := fieldOf(m.key); f != fieldCount {
+	clear(a.raw[:])
+	clear(a.repeated[:])
+	m := members{text: b, at: i}
+	for m.next() {
+		begin := m.at
+		m.at = scanValue(b, begin, adDepth)
+		if f := fieldOf(m.key()); f != fieldCount && m.at != malformed {
 			a.repeated[f] = a.raw[f] != nil
-			a.raw[f] = m.value
+			a.raw[f] = b[begin:m.at]
 		}
 	}
-	c := Campaign{
-		ID:        a.id(),
-		VideoURL:  a.videoURL(),
-		Country:   a.code(fieldCountry, ReasonInvalidCountry, ParseCountry),
-		Lang:      a.code(fieldLang, ReasonInvalidLang, ParseLang),
-		StartHour: a.hour(fieldStartHour, MaxStartHour),
-		EndHour:   a.hour(fieldEndHour, MaxEndHour),
+	if m.at == malformed {
+		return malformed
 	}
-	if a.failed > 0 {
-		return Campaign{}, a.reject(&c)
-	}
-	return c, Reject{}
+	a.id = a.parseID()
+	a.url = a.parseURL()
+	a.country = a.code(fieldCountry, ReasonInvalidCountry, a.countries, ParseCountry)
+	a.lang = a.code(fieldLang, ReasonInvalidLang, a.langs, ParseLang)
+	a.startHour = a.hour(fieldStartHour, MaxStartHour)
+	a.endHour = a.hour(fieldEndHour, MaxEndHour)
+	return m.at
 }
 
-func notAnObject(text []byte, brief bool) Reject {
-	r := Reject{Reason: ReasonWrongType}
-	if !brief {
-		r.Detail = "must be an object, is " + kindOf(text).String()
+// campaign returns the last ad, which must be valid, without its place.
+func (a *ad) campaign() Campaign {
+	return Campaign{
+		ID: a.strings.keep(a.id), VideoURL: a.strings.keep(a.url), Country: a.country, Lang: a.lang,
+		StartHour: a.startHour, EndHour: a.endHour,
 	}
-	return r
 }
 
-func (a *ad) reject(c *Campaign) Reject {
+// reject says what is wrong with the last ad, and nothing of its place. A brief one has the reason alone, the same.
+func (a *ad) reject() Reject {
 	first := a.problems[0]
 	if a.brief {
 		return Reject{Reason: first.reason}
@@ -112,7 +141,7 @@ func (a *ad) reject(c *Campaign) Reject {
 		fmt.Fprintf(&detail, "; also %s: %s", p.field, p.detail)
 	}
 	return Reject{
-		ID: c.ID, Country: c.Country, Lang: c.Lang,
+		ID: string(a.id), Country: a.country, Lang: a.lang,
 		Field: first.field.String(), Reason: first.reason, Detail: detail.String(),
 	}
 }
@@ -145,93 +174,78 @@ func (a *ad) value(f field) ([]byte, bool) {
 }
 
 // text returns the value of a string field; invalid is the reason given for a string that cannot be decoded.
-func (a *ad) text(f field, invalid string) (string, bool) {
+func (a *ad) text(f field, invalid string) ([]byte, bool) {
 	raw, ok := a.value(f)
 	if !ok {
-		return "", false
+		return nil, false
 	}
 	if raw[0] != '"' {
 		a.fail(f, ReasonWrongType, "must be a string, is %s", kindOf(raw))
-		return "", false
+		return nil, false
 	}
 	s, err := unquote(raw)
 	if err != nil {
 		a.fail(f, invalid, "%v", err)
-		return "", false
+		return nil, false
 	}
 	return s, true
 }
 
-func (a *ad) id() string {
+func (a *ad) parseID() []byte {
 	s, ok := a.text(fieldID, ReasonInvalidID)
 	switch {
 	case !ok:
-	case s == "":
+	case len(s) == 0:
 		a.fail(fieldID, ReasonInvalidID, "is empty")
 	case len(s) > MaxIDBytes:
 		a.fail(fieldID, ReasonTooLong, "is %d bytes long, at most %d are allowed", len(s), MaxIDBytes)
-	case strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }):
+	case !printable(s):
 		a.fail(fieldID, ReasonInvalidID, "must be printable ASCII, is %s", quoted(s))
 	default:
 		return s
 	}
-	return ""
+	return nil
 }
 
-func (a *ad) videoURL() string {
+func printable(s []byte) bool {
+	for _, c := range s {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+func (a *ad) parseURL() []byte {
 	s, ok := a.text(fieldVideoURL, ReasonInvalidURL)
 	if !ok {
-		return ""
+		return nil
 	}
 	if len(s) > MaxURLBytes {
 		a.fail(fieldVideoURL, ReasonTooLong, "is %d bytes long, at most %d are allowed", len(s), MaxURLBytes)
-		return ""
+		return nil
 	}
 	if err := checkURL(s); err != nil {
 		a.fail(fieldVideoURL, ReasonInvalidURL, "%v, is %s", err, quoted(s))
-		return ""
+		return nil
 	}
 	return s
 }
 
-func checkURL(s string) error {
-	if strings.ContainsFunc(s, unicode.IsControl) {
-		return errors.New("must not have control characters")
-	}
-	u, err := url.Parse(s)
-	if err != nil {
-		return unparsable{err}
-	}
-	if u.Scheme != "http" && u.Scheme != "https" {
-		return errors.New("must be an absolute http(s) URL")
-	}
-	if u.Hostname() == "" {
-		return errors.New("must have a host")
-	}
-	return nil
-}
-
-// unparsable is the error of a URL that net/url does not take.
-type unparsable struct{ error }
-
-func (u unparsable) Error() string {
-	err := u.error
-	var parse *url.Error // its text would repeat the whole URL
-	if errors.As(err, &parse) {
-		err = parse.Err
-	}
-	return fmt.Sprintf("must be an absolute http(s) URL (%s)", shortened(err.Error()))
-}
-
-func (a *ad) code(f field, invalid string, parse func(string) (string, error)) string {
+func (a *ad) code(f field, invalid string, met map[string]string, parse func(string) (string, error)) string {
 	s, ok := a.text(f, invalid)
 	if !ok {
 		return ""
 	}
-	code, err := parse(s)
+	if code, ok := met[string(s)]; ok {
+		return code
+	}
+	code, err := parse(string(s))
 	if err != nil {
 		a.fail(f, invalid, "%v, is %s", err, quoted(s))
+		return ""
 	}
+	met[string(s)] = code
 	return code
 }
 
@@ -242,81 +256,33 @@ func (a *ad) hour(f field, highest int) int {
 	if !ok {
 		return 0
 	}
+	if n, ok := shortNumber(raw); ok && n <= highest {
+		return n
+	}
 	if k := kindOf(raw); k != kindNumber {
 		a.fail(f, ReasonWrongType, "must be an integer, is %s", k)
 		return 0
 	}
-	text := string(raw)
-	if strings.ContainsAny(text, ".eE") {
-		a.fail(f, ReasonWrongType, "must be written as an integer, is %s", shortened(text))
+	if bytes.ContainsAny(raw, ".eE") {
+		a.fail(f, ReasonWrongType, "must be written as an integer, is %s", shortened(raw))
 		return 0
 	}
-	n, err := strconv.Atoi(text)
+	n, err := strconv.Atoi(string(raw))
 	if err != nil || n < 0 || n > highest {
-		a.fail(f, ReasonOutOfRange, "must be from 0 to %d, is %s", highest, shortened(text))
+		a.fail(f, ReasonOutOfRange, "must be from 0 to %d, is %s", highest, shortened(raw))
 		return 0
 	}
 	return n
 }
 
-// kind is the JSON type of a value: the byte that such a value begins with.
-type kind byte
-
-const (
-	kindObject  kind = '{'
-	kindArray   kind = '['
-	kindString  kind = '"'
-	kindBoolean kind = 't'
-	kindNull    kind = 'n'
-	kindNumber  kind = '0'
-)
-
-func kindOf(value []byte) kind {
-	switch k := kind(value[0]); k {
-	case kindObject, kindArray, kindString, kindBoolean, kindNull:
-		return k
-	case 'f':
-		return kindBoolean
-	default:
-		return kindNumber
+// shortNumber reads a number of one digit or two, as hours are written.
+func shortNumber(text []byte) (int, bool) {
+	n := 0
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + int(c-'0')
 	}
-}
-
-func (k kind) String() string {
-	switch k {
-	case kindObject:
-		return "an object"
-	case kindArray:
-		return "an array"
-	case kindString:
-		return "a string"
-	case kindBoolean:
-		return "a boolean"
-	case kindNull:
-		return "null"
-	default:
-		return "a number"
-	}
-}
-
-// maxQuoted keeps one bad value from filling a log line or a status page.
-const maxQuoted = 64
-
-// quoted and shortened are made into text only if somebody reads it.
-type quoted string
-
-func (q quoted) String() string {
-	if len(q) <= maxQuoted {
-		return strconv.QuoteToASCII(string(q))
-	}
-	return strconv.QuoteToASCII(string(q[:maxQuoted])) + "…"
-}
-
-type shortened string
-
-func (s shortened) String() string {
-	if len(s) <= maxQuoted {
-		return string(s)
-	}
-	return strings.ToValidUTF8(string(s[:maxQuoted]), "") + "…"
+	return n, len(text) <= 2
 }

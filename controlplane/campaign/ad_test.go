@@ -113,6 +113,8 @@ func TestRejectedAds(t *testing.T) {
 			ad("video_url", `"https://v/`+strings.Repeat("a", 2039)+`"`), "video_url", "too_long",
 			"is 2049 bytes long, at most 2048 are allowed",
 		},
+		"video_url not UTF-8 at its end":       {ad("video_url", "\"https://v/123\xff\""), "video_url", "invalid_url", "is not valid UTF-8"},
+		"video_url not UTF-8 at its beginning": {ad("video_url", "\"https:\xff/v/1234567890\""), "video_url", "invalid_url", "is not valid UTF-8"},
 		"video_url with half a pair": {
 			ad("video_url", `"https://v/\ud83d"`), "video_url", "invalid_url", "has half a surrogate pair",
 		},

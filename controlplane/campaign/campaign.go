@@ -1,8 +1,9 @@
 // Package campaign owns the campaign model: what a source document may say and what each of its ads means.
 //
 // Decode turns the bytes of a document into campaigns with canonical codes, and counts and lists the rejected ads, each with
-// its reason. It is pure: no clock, no network, no state. A document is judged as a whole only where it cannot be read as
-// one (not JSON, no "ads" array); a bad ad never takes the others down.
+// its reason. It is pure: no clock, no network, no state. It reads a large document on all processors, which does not show in the
+// result. A document is judged as a whole only where it cannot be read as one (not JSON, no "ads" array); a bad ad never takes the
+// others down.
 //
 // The six plain fields are id, video_url, country, lang, start_hour and end_hour; every other field is ignored.
 // Wildcards are not part of the plain document, so a country or lang of "*" is rejected.

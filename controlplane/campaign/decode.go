@@ -38,53 +38,59 @@ var byteOrderMark = []byte("\xef\xbb\xbf")
 //   - one byte order mark before the document is skipped; anything but white space after it is an error, and so is
 //     nesting deeper than encoding/json allows (10,000);
 //   - of two ads with one id the first valid one is served. An invalid ad does not take its id.
-func Decode(data []byte) (*Document, error) {
+func Decode(data []byte) (*Document, error) { return decode(data, partBytes) }
+
+func decode(data []byte, partBytes int) (*Document, error) {
 	data = bytes.TrimPrefix(data, byteOrderMark)
-	if err := validate(data); err != nil {
-		return nil, err
-	}
-	ads, at, err := adsArray(data)
+	parts, err := adsArray(data, partBytes)
 	if err != nil {
 		return nil, err
 	}
-
-	doc := &Document{Reasons: make(map[string]int)}
-	byID := make(map[string]int)
-	line := lineCounter{data: data, line: 1}
-	index := 0
-	for offset, text := range elements(ads) {
-		brief := len(doc.Rejects) == MaxRejects
-		c, reject := decodeAd(text, brief)
-		if reject.Reason == "" {
-			if first, taken := byID[c.ID]; taken {
-				reject = duplicate(&c, first, brief)
-			}
-		}
-		if reject.Reason == "" {
-			c.Index, byID[c.ID] = index, index
-			doc.Campaigns = append(doc.Campaigns, c)
-		} else {
-			doc.Rejected++
-			doc.Reasons[reject.Reason]++
-			if !brief {
-				reject.Index, reject.Line = index, line.at(at+offset)
-				doc.Rejects = append(doc.Rejects, reject)
-			}
-		}
-		index++
-	}
-	return doc, nil
+	return join(data, parts), nil
 }
 
-// duplicate rejects a valid ad whose id the ad at the place first has.
-func duplicate(c *Campaign, first int, brief bool) Reject {
-	if brief {
-		return Reject{Reason: ReasonDuplicate}
+// adsArray reads the document's "ads" array. What is wrong with the syntax, wherever it is, counts before all else.
+func adsArray(data []byte, partBytes int) ([]part, error) {
+	start := skipSpace(data, 0)
+	var ads []part
+	var problem error
+	var end int
+	if byteAt(data, start) == '{' {
+		ads, end, problem = adsMember(data, start, partBytes)
+	} else if end = scanValue(data, start, 0); end != malformed {
+		problem = documentError(data, start, fmt.Errorf("the document is %s, not an object", kindOf(data[start:])))
 	}
-	return Reject{
-		ID: c.ID, Country: c.Country, Lang: c.Lang, Field: fieldID.String(), Reason: ReasonDuplicate,
-		Detail: fmt.Sprintf("ad %d has this id already", first),
+	if end == malformed || skipSpace(data, end) != len(data) {
+		return nil, syntaxError(data)
 	}
+	return ads, problem
+}
+
+// adsMember reads the object that begins at start, and returns its end as a scan does. A problem is the first other than of syntax.
+func adsMember(data []byte, start, partBytes int) (ads []part, end int, problem error) {
+	found := false
+	m := members{text: data, at: start}
+	for m.next() {
+		begin := m.at
+		name, err := unquote(m.key())
+		if err == nil && string(name) == "ads" && !found && byteAt(data, begin) == '[' {
+			found = true
+			ads, m.at = readAds(data, begin, partBytes)
+			continue
+		}
+		m.at = scanValue(data, begin, 1)
+		switch {
+		case err != nil || string(name) != "ads" || m.at == malformed || problem != nil:
+		case found:
+			problem = documentError(data, m.keyAt, errors.New(`a second "ads"`))
+		default:
+			problem = documentError(data, begin, fmt.Errorf(`"ads" is %s, not an array`, kindOf(data[begin:])))
+		}
+	}
+	if !found && problem == nil {
+		problem = documentError(data, start, errors.New(`no "ads" array`))
+	}
+	return ads, m.at, problem
 }
 
 // ignored takes any JSON value and keeps nothing of it.
@@ -95,11 +101,9 @@ func (*ignored) UnmarshalJSON([]byte) error { return nil }
 // endsEarly is what encoding/json says of a text that could still be continued.
 const endsEarly = "unexpected end of JSON input"
 
-func validate(data []byte) error {
-	if json.Valid(data) {
-		return nil
-	}
-	err := json.Unmarshal(data, &ignored{}) // reads once more to say what Valid does not
+// syntaxError reads the document once more with encoding/json, to say what is wrong with it and where.
+func syntaxError(data []byte) error {
+	err := json.Unmarshal(data, &ignored{})
 	offset := 0
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
@@ -109,33 +113,6 @@ func validate(data []byte) error {
 		}
 	}
 	return documentError(data, offset, err)
-}
-
-// adsArray returns the "ads" array of a valid JSON text and its offset.
-func adsArray(data []byte) ([]byte, int, error) {
-	start := skipSpace(data, 0)
-	object := data[start:]
-	if object[0] != '{' {
-		return nil, 0, documentError(data, start, fmt.Errorf("the document is %s, not an object", kindOf(object)))
-	}
-	var ads []byte
-	at := 0
-	for m := range members(object) {
-		switch name, err := unquote(m.key); {
-		case err != nil || name != "ads":
-		case ads != nil:
-			return nil, 0, documentError(data, start+m.keyAt, errors.New(`a second "ads"`))
-		case m.value[0] != '[':
-			err := fmt.Errorf(`"ads" is %s, not an array`, kindOf(m.value))
-			return nil, 0, documentError(data, start+m.valueAt, err)
-		default:
-			ads, at = m.value, start+m.valueAt
-		}
-	}
-	if ads == nil {
-		return nil, 0, documentError(data, start, errors.New(`no "ads" array`))
-	}
-	return ads, at, nil
 }
 
 func documentError(data []byte, offset int, err error) error {

@@ -24,6 +24,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		doc, err := campaign.Decode(data)
+		requireSameInParts(t, data, doc, err)
 		reference, usable := referenceAds(data)
 		if err != nil {
 			var documentError *campaign.DocumentError

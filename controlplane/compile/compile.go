@@ -5,7 +5,8 @@
 // that shares schedule and cursor with the canonical key. UK needs no entry: a request for it arrives as GB.
 //
 // Compile is pure and deterministic. The bytes depend on the campaigns and the source time alone, not on the order of the
-// document, the machine or the clock, so replicas that read the same campaigns agree on the version.
+// document, the machine or the clock, so replicas that read the same campaigns agree on the version. It works on all processors:
+// ids are ordered in piles, answers rendered while the cycles are made, and the version is hashed while the index is put together.
 package compile
 
 import (
@@ -46,39 +47,63 @@ type Result struct {
 	Reasons  map[string]int    // all, by reason; reasons without rejects are absent
 }
 
-// Compile returns the index of a document's campaigns. It fails with ErrTooLarge where the index passes p.MaxBytes, and
+// Compile returns the index of a document's campaigns. It fails with ErrTooLarge where the index passes params.MaxBytes, and
 // otherwise only on campaigns that campaign.Decode would not have made.
-func Compile(doc *campaign.Document, p Params) (*Result, error) {
-	b := adindex.NewBuilder()
-	groups, err := addAds(b, doc.Campaigns)
+func Compile(doc *campaign.Document, params Params) (*Result, error) {
+	entries, err := inOrder(doc.Campaigns)
 	if err != nil {
 		return nil, err
 	}
-	for _, g := range groups {
-		if err := g.addTo(b); err != nil {
-			return nil, fmt.Errorf("key %s: %w", g.key, err)
-		}
+	b, err := newBuilder(entries, doc.Campaigns)
+	if err != nil {
+		return nil, err
 	}
 	var sourceTime int64
-	if !p.SourceTime.IsZero() {
-		sourceTime = p.SourceTime.Unix()
+	if !params.SourceTime.IsZero() {
+		sourceTime = params.SourceTime.Unix()
 	}
-	data, err := b.Build(sourceTime)
+	p, err := b.Pieces(sourceTime)
 	if err != nil {
 		return nil, fmt.Errorf("build index: %w", err)
 	}
-	if p.MaxBytes > 0 && len(data) > p.MaxBytes {
+	if params.MaxBytes > 0 && p.Size() > params.MaxBytes {
 		return nil, fmt.Errorf("%w: %d bytes for %d ads, the limit is %d bytes",
-			ErrTooLarge, len(data), len(doc.Campaigns), p.MaxBytes)
+			ErrTooLarge, p.Size(), len(doc.Campaigns), params.MaxBytes)
 	}
+	// The hash takes as long as copying and checking.
+	version := make(chan string, 1)
+	go func() { version <- p.Version() }()
+	data := p.Bytes()
 	// Envoy reports no reason for an index that the filter refuses, so what the filter would say is found out here.
 	r, err := adindex.Open(data)
+	hash := <-version // also after an error: no goroutine outlives Compile
 	if err != nil {
 		return nil, fmt.Errorf("open the compiled index: %w", err)
 	}
 	return &Result{
-		Bytes: data, Version: adindex.Version(data),
-		Ads: r.Ads(), Keys: r.Keys(), CanonicalKeys: r.Cursors(), SourceTime: p.SourceTime,
+		Bytes: data, Version: hash,
+		Ads: r.Ads(), Keys: r.Keys(), CanonicalKeys: r.Cursors(), SourceTime: params.SourceTime,
 		Rejects: doc.Rejects, Rejected: doc.Rejected, Reasons: doc.Reasons,
 	}, nil
+}
+
+// newBuilder returns a builder of the ads and the keys. The answers are rendered while the cycles are made.
+func newBuilder(entries []entry, campaigns []campaign.Campaign) (*adindex.Builder, error) {
+	rendered := make(chan []bodies, 1)
+	go func() { rendered <- render(entries, campaigns) }()
+	b := adindex.NewBuilder()
+	b.ExpectAds(len(entries))
+	keys, err := groups(entries, campaigns)
+	adder := keyAdder{Builder: b, aliases: make(map[string][]string)}
+	for i := range keys {
+		if err == nil {
+			err = adder.add(&keys[i])
+		}
+	}
+	for _, batch := range <-rendered { // also after an error, as above
+		if _, addErr := b.AddAds(batch.text, batch.ends); err == nil {
+			err = addErr
+		}
+	}
+	return b, err
 }

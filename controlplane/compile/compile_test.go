@@ -97,6 +97,16 @@ func TestHundredAdsVersion(t *testing.T) {
 	require.Equal(t, adindex.Version(result.Bytes), result.Version)
 }
 
+// TestManyAdsVersion pins the bytes where ads are compiled in several batches and ids and days of many keys meet.
+func TestManyAdsVersion(t *testing.T) {
+	t.Parallel()
+	for perKey, version := range map[int]string{10: "01ceea696d2ba374bc84a88030031da9", 10_000: "d9a52aebecd08e8e17c8c2cb9cdb28ab"} {
+		result, _ := compileDocument(t, &campaign.Document{Campaigns: manyCampaigns(30_000, perKey)}, compile.Params{})
+		require.Equal(t, version, result.Version, "%d ads a key", perKey)
+		require.Equal(t, adindex.Version(result.Bytes), result.Version)
+	}
+}
+
 func TestTheOrderOfTheDocumentDoesNotShow(t *testing.T) {
 	t.Parallel()
 	doc := decode(t, hundredAds(t))

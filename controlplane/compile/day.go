@@ -1,15 +1,10 @@
 package compile
 
 import (
-	"cmp"
-	"errors"
-	"fmt"
-	"maps"
 	"slices"
 
 	"adsidecar/controlplane/campaign"
 	"adsidecar/filter/adindex"
-	"adsidecar/filter/adrequest"
 )
 
 const (
@@ -17,17 +12,27 @@ const (
 	hourMinutes = 60
 )
 
-// group is the campaigns of one canonical key, in order of id bytes.
-type group struct {
-	key   adindex.Key
-	ads   []adindex.AdRef
-	hours []hourSet // of the ad at the same place in ads
-}
-
 // hourSet has bit h set for each hour h of the UTC day at which a campaign runs.
 type hourSet uint32
 
 func hoursOf(c *campaign.Campaign) hourSet {
+	if uint(c.StartHour) < uint(len(windows)) && uint(c.EndHour) < uint(len(windows[0])) {
+		return windows[c.StartHour][c.EndHour]
+	}
+	return runs(c)
+}
+
+// windows are the hours of every window that Decode lets pass.
+var windows = func() (w [campaign.MaxStartHour + 1][campaign.MaxEndHour + 1]hourSet) {
+	for start := range w {
+		for end := range w[start] {
+			w[start][end] = runs(&campaign.Campaign{StartHour: start, EndHour: end})
+		}
+	}
+	return w
+}()
+
+func runs(c *campaign.Campaign) hourSet {
 	var s hourSet
 	for h := range dayHours {
 		if c.ActiveAt(h) {
@@ -37,40 +42,52 @@ func hoursOf(c *campaign.Campaign) hourSet {
 	return s
 }
 
-// addAds adds every ad in order of id bytes and returns the groups in order of their keys. That one sort orders the cycles
-// of every key and hour: taking a cycle's ads from its group keeps their order.
-func addAds(b *adindex.Builder, campaigns []campaign.Campaign) ([]*group, error) {
-	sorted := make([]*campaign.Campaign, len(campaigns))
-	for i := range campaigns {
-		sorted[i] = &campaigns[i]
-	}
-	slices.SortFunc(sorted, func(a, b *campaign.Campaign) int { return cmp.Compare(a.ID, b.ID) })
+// group is the ads of one canonical key, in order of id bytes.
+type group struct {
+	key   adindex.Key
+	ads   []adindex.AdRef
+	hours []hourSet // of the ad at the same place in ads
+}
 
-	groups := make(map[adindex.Key]*group)
-	var body []byte
-	for i, c := range sorted {
-		if i > 0 && c.ID == sorted[i-1].ID {
-			return nil, fmt.Errorf("ads %d and %d: both have the id %q", sorted[i-1].Index, c.Index, c.ID)
+// groups returns the groups in order of their keys. Ads are numbered in the order of the entries, which their groups keep.
+func groups(entries []entry, campaigns []campaign.Campaign) ([]group, error) {
+	numbers := make(map[adindex.Key]int) // of the keys, in the order in which they are met
+	var keys []adindex.Key
+	numberOf := make([]int, len(entries))
+	for i := range entries {
+		e := &entries[i]
+		n, met := numbers[e.key]
+		if !met {
+			if c := &campaigns[e.number]; !canonical(c) {
+				return nil, noKey(c)
+			}
+			n = len(keys)
+			keys = append(keys, e.key)
+			numbers[e.key] = n
 		}
-		key, ok := adindex.MakeKey(c.Country, c.Lang)
-		g := groups[key]
-		if !ok || g == nil && !canonical(c) {
-			return nil, fmt.Errorf("ad %d: country %q with lang %q is no canonical key", c.Index, c.Country, c.Lang)
-		}
-		if g == nil {
-			g = &group{key: key}
-			groups[key] = g
-		}
-		body = adrequest.AppendAd(body[:0], c.ID, c.VideoURL)
-		g.ads = append(g.ads, b.AddAd(body))
-		g.hours = append(g.hours, hoursOf(c))
+		numberOf[i] = n
 	}
-	// Cycles and schedules are numbered as they are added, so the order of a map would show in the bytes.
-	ordered := make([]*group, 0, len(groups))
-	for _, key := range slices.Sorted(maps.Keys(groups)) {
-		ordered = append(ordered, groups[key])
+	sizes := make([]int, len(keys))
+	for _, n := range numberOf {
+		sizes[n]++
 	}
-	return ordered, nil
+	// Cycles and schedules are numbered as they are added, so the order of the keys shows in the bytes.
+	slices.Sort(keys)
+	ads, hours := make([]adindex.AdRef, len(entries)), make([]hourSet, len(entries))
+	all := make([]group, len(keys))
+	next := make([]int, len(keys)) // of each number, where its next ad goes
+	begin := 0
+	for i, key := range keys {
+		n := numbers[key]
+		end := begin + sizes[n]
+		all[i] = group{key: key, ads: ads[begin:end], hours: hours[begin:end]}
+		next[n], begin = begin, end
+	}
+	for i, n := range numberOf {
+		ads[next[n]], hours[next[n]] = adindex.AdRef(i), entries[i].hours
+		next[n]++
+	}
+	return all, nil
 }
 
 // canonical reports whether the codes of c are as Decode leaves them. A wildcard is not: an entry for one would hide the
@@ -79,52 +96,4 @@ func canonical(c *campaign.Campaign) bool {
 	country, countryErr := campaign.ParseCountry(c.Country)
 	lang, langErr := campaign.ParseLang(c.Lang)
 	return countryErr == nil && langErr == nil && country == c.Country && lang == c.Lang
-}
-
-// addTo adds the group's day, and an entry for each alias of its language.
-func (g *group) addTo(b *adindex.Builder) error {
-	segments, err := g.segments(b)
-	if err != nil {
-		return err
-	}
-	schedule, err := b.AddSchedule(adindex.Schedule{Clock: adindex.Day, Segments: segments})
-	if err != nil {
-		return err
-	}
-	for _, lang := range campaign.LangAliases(g.key.Lang()) {
-		alias, ok := adindex.MakeKey(g.key.Country(), lang)
-		if !ok {
-			err = errors.Join(err, fmt.Errorf("alias %q is no language", lang))
-			continue
-		}
-		err = errors.Join(err, b.AddKey(alias, g.key, schedule))
-	}
-	return err
-}
-
-// segments cuts the day at each hour at which an ad starts or stops; between two cuts the cycle is the same.
-func (g *group) segments(b *adindex.Builder) ([]adindex.Segment, error) {
-	cuts := hourSet(1)
-	for _, hours := range g.hours {
-		cuts |= hours ^ hours<<1
-	}
-	var segments []adindex.Segment
-	cycle := make([]adindex.AdRef, 0, len(g.ads))
-	for h := range dayHours {
-		if cuts>>h&1 == 0 {
-			continue
-		}
-		cycle = cycle[:0]
-		for i, hours := range g.hours {
-			if hours>>h&1 == 1 {
-				cycle = append(cycle, g.ads[i])
-			}
-		}
-		ref, err := b.AddCycle(cycle)
-		if err != nil {
-			return nil, err
-		}
-		segments = append(segments, adindex.Segment{Start: uint32(h * hourMinutes), Cycle: ref})
-	}
-	return segments, nil
 }

@@ -91,6 +91,14 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
+func BenchmarkVersion(b *testing.B) {
+	data := fullIndex(b, 100_000, 2_000)
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		Version(data)
+	}
+}
+
 func BenchmarkBuild(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -43,28 +42,20 @@ type Schedule struct {
 // cycles, segment lists and schedules are stored once. The same calls in the same order build the same bytes; the order of
 // AddKey does not matter. A Builder is not safe for concurrent use.
 type Builder struct {
-	bodies    []byte
-	adEnds    []uint64
+	bodies    blocks
+	adEnds    []uint64 // where each body ends
+	expected  int      // ads that cycles may name, if they are more than have been added
 	cycles    listSet
 	lists     listSet
-	schedules []scheduleRecord
-	scheduled map[scheduleRecord]ScheduleRef
-	keys      map[Key]keyTarget
+	schedules listSet // as they are stored
+	keys      []keyTarget
+	added     map[Key]struct{}
 	scratch   []byte
 }
 
-// scheduleRecord is a schedule as it is stored.
-type scheduleRecord struct {
-	clock   Clock
-	list    uint32
-	base    int64
-	minutes uint32
-	after   ScheduleRef
-}
-
 type keyTarget struct {
-	canonical Key
-	schedule  ScheduleRef
+	key, canonical Key
+	schedule       ScheduleRef
 }
 
 // NewBuilder returns an empty builder. Built at once it gives an index without ads.
@@ -72,25 +63,61 @@ func NewBuilder() *Builder {
 	return &Builder{
 		cycles:    newListSet(),
 		lists:     newListSet(),
-		scheduled: make(map[scheduleRecord]ScheduleRef),
-		keys:      make(map[Key]keyTarget),
+		schedules: newListSet(),
+		added:     make(map[Key]struct{}),
 	}
 }
 
 // AddAd adds an answer body and returns its number: 0 for the first, then 1 and so on. It copies body, and does not look into it.
 func (b *Builder) AddAd(body []byte) AdRef {
-	b.bodies = append(b.bodies, body...)
-	b.adEnds = append(b.adEnds, uint64(len(b.bodies)))
+	b.bodies.copy(body)
+	b.adEnds = append(b.adEnds, b.bodiesEnd(len(b.adEnds))+uint64(len(body)))
 	return AdRef(len(b.adEnds) - 1)
+}
+
+// ExpectAds says that n ads will have been added in all before Build, so that cycles may name them while their bodies are still
+// being made.
+func (b *Builder) ExpectAds(n int) { b.expected = n }
+
+// AddAds adds several bodies, which stand one behind the other and end at these places, ascending to len(bodies), and returns the
+// number of the first. It keeps bodies, which must not change before the last Build, and not ends. It fails where ends are not that.
+func (b *Builder) AddAds(bodies []byte, ends []uint32) (AdRef, error) {
+	before := uint32(0)
+	for i, end := range ends {
+		if end < before {
+			return 0, fmt.Errorf("body %d ends at %d, before the one before it at %d", i, end, before)
+		}
+		before = end
+	}
+	if uint64(before) != uint64(len(bodies)) {
+		return 0, fmt.Errorf("bodies end at %d of %d bytes", before, len(bodies))
+	}
+	first := len(b.adEnds)
+	begin := b.bodiesEnd(first)
+	b.adEnds = slices.Grow(b.adEnds, len(ends))
+	for _, end := range ends {
+		b.adEnds = append(b.adEnds, begin+uint64(end))
+	}
+	b.bodies.take(bodies)
+	return AdRef(first), nil
+}
+
+// bodiesEnd returns where the first n bodies end.
+func (b *Builder) bodiesEnd(n int) uint64 {
+	if n == 0 {
+		return 0
+	}
+	return b.adEnds[n-1]
 }
 
 // AddCycle adds the ads that take turns, in their order; an ad may stand in it several times. A cycle without ads means "no
 // ad". It fails on an ad that has not been added.
 func (b *Builder) AddCycle(ads []AdRef) (CycleRef, error) {
 	buf := b.scratch[:0]
+	known := max(len(b.adEnds), b.expected)
 	for i, ad := range ads {
-		if uint64(ad) >= uint64(len(b.adEnds)) {
-			return 0, fmt.Errorf("turn %d of the cycle: ad %d of %d", i, ad, len(b.adEnds))
+		if uint64(ad) >= uint64(known) {
+			return 0, fmt.Errorf("turn %d of the cycle: ad %d of %d", i, ad, known)
 		}
 		buf = binary.LittleEndian.AppendUint32(buf, uint32(ad))
 	}
@@ -112,16 +139,10 @@ func (b *Builder) AddSchedule(s Schedule) (ScheduleRef, error) {
 		buf = binary.LittleEndian.AppendUint32(buf, seg.Start)
 		buf = binary.LittleEndian.AppendUint32(buf, uint32(seg.Cycle))
 	}
+	list := b.lists.add(buf)
+	buf = scheduleRecord{clock: s.Clock, list: list, base: s.Base, minutes: s.Minutes, after: s.After}.append(buf[:0])
 	b.scratch = buf
-
-	rec := scheduleRecord{clock: s.Clock, list: b.lists.add(buf), base: s.Base, minutes: s.Minutes, after: s.After}
-	if ref, ok := b.scheduled[rec]; ok {
-		return ref, nil
-	}
-	ref := ScheduleRef(len(b.schedules))
-	b.schedules = append(b.schedules, rec)
-	b.scheduled[rec] = ref
-	return ref, nil
+	return ScheduleRef(b.schedules.add(buf)), nil
 }
 
 // span returns how many minutes the clock of s has.
@@ -129,10 +150,10 @@ func (b *Builder) span(s Schedule) (uint32, error) {
 	switch {
 	case s.Clock == Absolute && s.Minutes == 0:
 		return 0, errors.New("an absolute schedule needs a horizon of at least one minute")
-	case s.Clock == Absolute && uint64(s.After) >= uint64(len(b.schedules)):
-		return 0, fmt.Errorf("after the horizon: schedule %d of %d", s.After, len(b.schedules))
-	case s.Clock == Absolute && b.schedules[s.After].clock != Week:
-		return 0, fmt.Errorf("after the horizon: schedule %d has clock %d, want a week", s.After, b.schedules[s.After].clock)
+	case s.Clock == Absolute && uint64(s.After) >= b.schedules.len():
+		return 0, fmt.Errorf("after the horizon: schedule %d of %d", s.After, b.schedules.len())
+	case s.Clock == Absolute && b.schedule(s.After).clock != Week:
+		return 0, fmt.Errorf("after the horizon: schedule %d has clock %d, want a week", s.After, b.schedule(s.After).clock)
 	case s.Clock == Absolute:
 		return s.Minutes, nil
 	case s.Clock != Day && s.Clock != Week:
@@ -145,6 +166,8 @@ func (b *Builder) span(s Schedule) (uint32, error) {
 		return weekMinutes, nil
 	}
 }
+
+func (b *Builder) schedule(n ScheduleRef) scheduleRecord { return readSchedule(b.schedules.lists[n]) }
 
 func (b *Builder) checkSegments(segments []Segment, span uint32) error {
 	if len(segments) == 0 || segments[0].Start != 0 {
@@ -170,77 +193,24 @@ func (b *Builder) AddKey(key, canonical Key, s ScheduleRef) error {
 	if !key.valid() || !canonical.valid() {
 		return fmt.Errorf("key %#x with canonical key %#x: not a pair of country and language", uint32(key), uint32(canonical))
 	}
-	if uint64(s) >= uint64(len(b.schedules)) {
-		return fmt.Errorf("key %s: schedule %d of %d", key, s, len(b.schedules))
+	if uint64(s) >= b.schedules.len() {
+		return fmt.Errorf("key %s: schedule %d of %d", key, s, b.schedules.len())
 	}
-	if _, ok := b.keys[key]; ok {
+	if _, ok := b.added[key]; ok {
 		return fmt.Errorf("key %s has been added already", key)
 	}
-	b.keys[key] = keyTarget{canonical: canonical, schedule: s}
+	b.added[key] = struct{}{}
+	b.keys = append(b.keys, keyTarget{key: key, canonical: canonical, schedule: s})
 	return nil
 }
 
 // Build returns the index. sourceTime, in Unix seconds, is the age of what the index was made from; it does not count in the
-// index's [Version]. It fails where the index would pass 4 GiB. The builder keeps no part of the result and may go on.
+// index's [Version]. It fails where the index would pass 4 GiB, and while ads are expected. The builder keeps no part of the result and may go
+// on.
 func (b *Builder) Build(sourceTime int64) ([]byte, error) {
-	keys := slices.Sorted(maps.Keys(b.keys))
-	cursors := make([]Key, 0, len(keys))
-	for _, t := range b.keys {
-		cursors = append(cursors, t.canonical)
-	}
-	slices.Sort(cursors)
-	cursors = slices.Compact(cursors)
-
-	l, err := newLayout([sectionCount]uint64{
-		secAdEnds:    uint64(len(b.adEnds)) + 1,
-		secBodies:    uint64(len(b.bodies)),
-		secRefs:      uint64(len(b.cycles.data)) / wordSize,
-		secCycles:    b.cycles.len() + 1,
-		secSegments:  uint64(len(b.lists.data)) / segmentSize,
-		secLists:     b.lists.len() + 1,
-		secSchedules: uint64(len(b.schedules)),
-		secKeys:      uint64(len(keys)),
-		secEntries:   uint64(len(keys)),
-		secCursors:   uint64(len(cursors)),
-	})
+	p, err := b.Pieces(sourceTime)
 	if err != nil {
 		return nil, err
 	}
-	w := newWriter(l)
-	w.section(secAdEnds)
-	w.ends(b.adEnds, 1)
-	w.section(secBodies)
-	w.bytes(b.bodies)
-	w.section(secRefs)
-	w.bytes(b.cycles.data)
-	w.section(secCycles)
-	w.ends(b.cycles.ends, wordSize)
-	w.section(secSegments)
-	w.bytes(b.lists.data)
-	w.section(secLists)
-	w.ends(b.lists.ends, segmentSize)
-	w.section(secSchedules)
-	for _, s := range b.schedules {
-		w.u32(uint32(s.clock))
-		w.u32(s.list)
-		w.u64(uint64(s.base))
-		w.u32(s.minutes)
-		w.u32(uint32(s.after))
-	}
-	w.section(secKeys)
-	for _, k := range keys {
-		w.u32(uint32(k))
-	}
-	w.section(secEntries)
-	for _, k := range keys {
-		t := b.keys[k]
-		cursor, _ := slices.BinarySearch(cursors, t.canonical)
-		w.u32(uint32(t.schedule))
-		w.u32(uint32(cursor))
-	}
-	w.section(secCursors)
-	for _, k := range cursors {
-		w.u32(uint32(k))
-	}
-	return w.finish(sourceTime), nil
+	return p.Bytes(), nil
 }

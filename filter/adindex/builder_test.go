@@ -2,6 +2,7 @@ package adindex
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 	"testing"
 
@@ -84,6 +85,104 @@ func TestBuildIsDeterministic(t *testing.T) {
 	require.NotEqual(t, data, build("us/eng", "ca/fra", "us/*"))
 }
 
+func TestBodiesMayBeAddedInAnyPortions(t *testing.T) {
+	bodies := make([][]byte, 5000)
+	for i := range bodies {
+		bodies[i] = bytes.Repeat([]byte{byte(i)}, i%1000) // several blocks; the first is empty
+	}
+	one, many := NewBuilder(), NewBuilder()
+	many.ExpectAds(len(bodies))
+	turns := make([]AdRef, len(bodies))
+	for i := range turns {
+		turns[i] = AdRef(i)
+	}
+	_, err := many.AddCycle(turns)
+	require.NoError(t, err, "ads that are expected may be named")
+	for i, body := range bodies {
+		require.EqualValues(t, i, one.AddAd(body))
+	}
+	_, err = one.AddCycle(turns)
+	require.NoError(t, err)
+	for at, portion := 0, 0; at < len(bodies); portion++ {
+		if portion%3 == 0 {
+			require.EqualValues(t, at, many.AddAd(bodies[at]))
+			at++
+			continue
+		}
+		var joined []byte
+		var ends []uint32
+		for _, body := range bodies[at:min(at+portion, len(bodies))] {
+			joined = append(joined, body...)
+			ends = append(ends, uint32(len(joined)))
+		}
+		first, err := many.AddAds(joined, ends)
+		require.NoError(t, err)
+		require.EqualValues(t, at, first)
+		at += len(ends)
+	}
+	want, err := one.Build(1)
+	require.NoError(t, err)
+	got, err := many.Build(1)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(want, got))
+	r, err := Open(got)
+	require.NoError(t, err)
+	for i, body := range bodies {
+		require.True(t, bytes.Equal(body, r.Body(AdRef(i))))
+	}
+}
+
+func TestBodiesThatWereHandedOverAreNotWrittenTo(t *testing.T) {
+	b := NewBuilder()
+	room := []byte("abcdef")
+	_, err := b.AddAds(room[:3], []uint32{3})
+	require.NoError(t, err)
+	b.AddAd([]byte("x"))
+	require.Equal(t, "abcdef", string(room))
+}
+
+func TestTheBuilderRefusesBodiesThatDoNotAddUp(t *testing.T) {
+	f := newFixture(t)
+	f.AddAd([]byte("a"))
+	for name, tc := range map[string]struct {
+		ends []uint32
+		want string
+	}{
+		"ends that descend":    {[]uint32{2, 1, 3}, "body 1 ends at 1, before the one before it at 2"},
+		"bytes behind the end": {[]uint32{1, 2}, "bodies end at 2 of 3 bytes"},
+		"an end behind them":   {[]uint32{1, 4}, "bodies end at 4 of 3 bytes"},
+		"bytes and no ends":    {nil, "bodies end at 0 of 3 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := f.AddAds([]byte("abc"), tc.ends)
+			require.EqualError(t, err, tc.want)
+		})
+	}
+	require.Equal(t, 1, f.open().Ads(), "what was refused left nothing behind")
+
+	f.ExpectAds(3)
+	_, err := f.AddCycle([]AdRef{3})
+	require.EqualError(t, err, "turn 0 of the cycle: ad 3 of 3")
+	_, err = f.Build(0)
+	require.EqualError(t, err, "1 ads of 3 that are expected")
+	_, err = f.AddAds([]byte("abc"), []uint32{1, 3})
+	require.NoError(t, err)
+	require.Equal(t, 3, f.open().Ads())
+}
+
+func TestPiecesAreTheIndex(t *testing.T) {
+	f := newFixture(t)
+	f.key("us/eng", "us/eng", f.always("a", "bb"))
+	p, err := f.Pieces(mondayUnix)
+	require.NoError(t, err)
+	data := p.Bytes()
+	require.Equal(t, f.build(), data)
+	require.Equal(t, len(data), p.Size())
+	require.Equal(t, Version(data), p.Version())
+	clear(data)
+	require.Equal(t, f.build(), p.Bytes(), "the bytes are a copy")
+}
+
 func TestABuilderGoesOnAfterBuild(t *testing.T) {
 	f := newFixture(t)
 	f.key("us/eng", "us/eng", f.always("a"))
@@ -125,14 +224,15 @@ func TestEqualPartsAreStoredOnce(t *testing.T) {
 // Lists whose hashes collide must still be told apart.
 func TestAListSetComparesBytesAndNotHashesAlone(t *testing.T) {
 	s := newListSet()
-	a := s.add([]byte("a"))
-	b := s.add([]byte("b"))
-	for h := range s.last {
-		s.last[h] = b + 1
+	const sameHash = 62 // near the end of the first table
+	list := func(n int) []byte { return binary.LittleEndian.AppendUint32(nil, uint32(n)) }
+	for n := range 1000 {
+		require.EqualValues(t, n, s.addHashed(list(n), sameHash))
 	}
-	s.previous[b] = a + 1
-	require.Equal(t, a, s.add([]byte("a")))
-	require.Equal(t, b, s.add([]byte("b")))
+	for n := range 1000 {
+		require.EqualValues(t, n, s.addHashed(list(n), sameHash))
+	}
+	require.EqualValues(t, 1000, s.len())
 }
 
 func TestTheBuilderRefusesWhatIsNotThere(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"hash/crc32"
 	"math"
 )
@@ -107,9 +108,16 @@ func Version(data []byte) string {
 		return ""
 	}
 	h := sha256.New()
-	h.Write(data[:offChecksum])
-	h.Write(data[offTable:])
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	hashHeader(h, data[:headerSize])
+	h.Write(data[headerSize:])
+	return versionOf(h)
 }
+
+func hashHeader(h hash.Hash, header []byte) {
+	h.Write(header[:offChecksum])
+	h.Write(header[offTable:])
+}
+
+func versionOf(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)[:16]) }
 
 func word(b []byte, i int) uint32 { return binary.LittleEndian.Uint32(b[i*wordSize:]) }

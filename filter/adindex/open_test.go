@@ -156,7 +156,7 @@ func TestOpenNamesWhatIsWrong(t *testing.T) {
 				l.offset[i] = headerSize
 			}
 			l.length = headerSize
-			return newWriter(l).finish(0)
+			return repair(header(l, 0))
 		}, "ad offsets are empty, want at least one"},
 		"padding":                             {put(func(p place) int { return p.offset(secBodies) + 4 }, 0x07000000), "ad bodies are padded with 0x7, want 0"},
 		"ads that begin late":                 {put(elem(secAdEnds, 0), 1), "ad offsets begin with 1, want 0"},

@@ -1,7 +1,5 @@
 package adindex
 
-import "encoding/binary"
-
 // Reader looks up in an index that Open has checked. It keeps the index's bytes and reads them in place, so they must not
 // change. It has no state of its own and is safe for concurrent use; its lookups neither allocate nor fail.
 type Reader struct {
@@ -107,14 +105,7 @@ func (r *Reader) cycle(n uint32) Cycle {
 }
 
 func (r *Reader) schedule(n uint32) scheduleRecord {
-	b := r.section[secSchedules][int(n)*scheduleSize:][:scheduleSize]
-	return scheduleRecord{
-		clock:   Clock(word(b, 0)),
-		list:    word(b, 1),
-		base:    int64(binary.LittleEndian.Uint64(b[8:])),
-		minutes: word(b, 4),
-		after:   ScheduleRef(word(b, 5)),
-	}
+	return readSchedule(r.section[secSchedules][int(n)*scheduleSize:])
 }
 
 // span returns where element n of a section of offsets begins and ends.

@@ -156,6 +156,9 @@ var rules = map[string]rule{
 		third: anyThird,
 		why:   "the tests drive the programs from outside; of the parts they read formats and status types, no behaviour",
 	},
+	"e2e/bench/workload": {
+		why: "the same documents for every benchmark, from a seed alone: standard library only",
+	},
 	"e2e/local": {
 		ours:  []string{"e2e/stack", "envoy/gateway"},
 		third: anyThird,

@@ -1,0 +1,106 @@
+package compile
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"adsidecar/controlplane/campaign"
+	"adsidecar/filter/adindex"
+)
+
+// entry stands for a campaign: all that the order and the groups need, so that only ids which begin alike are read again.
+type entry struct {
+	prefix uint64 // of the id, behind what all ids have in common: compares as the bytes do
+	number uint32 // of the campaign in the document's slice
+	key    adindex.Key
+	hours  hourSet
+}
+
+// inOrder returns an entry for each campaign, in order of id bytes. That one sort orders the cycles of every key and hour.
+func inOrder(campaigns []campaign.Campaign) ([]entry, error) {
+	common := commonPrefix(campaigns)
+	entries := make([]entry, len(campaigns))
+	faults := make([]error, (len(campaigns)+batch-1)/batch)
+	inBatches(len(campaigns), func(job, begin, end int) {
+		for i := begin; i < end; i++ {
+			c := &campaigns[i]
+			key, ok := adindex.MakeKey(c.Country, c.Lang)
+			if !ok && faults[job] == nil {
+				faults[job] = noKey(c)
+			}
+			entries[i] = entry{prefix: prefixOf(c.ID[common:]), number: uint32(i), key: key, hours: hoursOf(c)}
+		}
+	})
+	for _, err := range faults {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return sortEntries(entries, campaigns)
+}
+
+func noKey(c *campaign.Campaign) error {
+	return fmt.Errorf("ad %d: country %q with lang %q is no canonical key", c.Index, c.Country, c.Lang)
+}
+
+// commonPrefix returns how many bytes all ids begin with alike. Ids that are numbered begin with a name and zeros.
+func commonPrefix(campaigns []campaign.Campaign) int {
+	if len(campaigns) == 0 {
+		return 0
+	}
+	common := campaigns[0].ID
+	for i := range campaigns {
+		id := campaigns[i].ID
+		for len(common) > 0 && (len(id) < len(common) || id[:len(common)] != common) {
+			common = common[:len(common)-1]
+		}
+	}
+	return len(common)
+}
+
+// prefixOf returns the first eight bytes of s as a number. What is missing counts as 0, which orders a string before those
+// that it begins; two strings with equal prefixes may be in any order.
+func prefixOf(s string) uint64 {
+	var b [8]byte
+	copy(b[:], s)
+	return binary.BigEndian.Uint64(b[:])
+}
+
+// sortEntries sorts by id. The entries are dealt into piles by the first byte of their prefixes, and the piles are sorted in
+// parallel.
+func sortEntries(entries []entry, campaigns []campaign.Campaign) ([]entry, error) {
+	var ends [257]int
+	for i := range entries {
+		ends[entries[i].prefix>>56+1]++
+	}
+	for i := range 256 {
+		ends[i+1] += ends[i]
+	}
+	next := ends
+	dealt := make([]entry, len(entries))
+	for i := range entries {
+		pile := entries[i].prefix >> 56
+		dealt[next[pile]] = entries[i]
+		next[pile]++
+	}
+	parallel(256, func(pile int) {
+		slices.SortFunc(dealt[ends[pile]:ends[pile+1]], func(a, b entry) int {
+			if c := cmp.Compare(a.prefix, b.prefix); c != 0 {
+				return c
+			}
+			return cmp.Compare(campaigns[a.number].ID, campaigns[b.number].ID)
+		})
+	})
+	for i := 1; i < len(dealt); i++ {
+		if dealt[i].prefix != dealt[i-1].prefix {
+			continue
+		}
+		a, b := &campaigns[dealt[i-1].number], &campaigns[dealt[i].number]
+		if a.ID == b.ID {
+			return nil, fmt.Errorf("ads %d and %d: both have the id %q", min(a.Index, b.Index), max(a.Index, b.Index), a.ID)
+		}
+	}
+	return dealt, nil
+}

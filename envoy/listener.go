@@ -44,7 +44,7 @@ func connectionManager(c *gateway.Config, index []byte) *hcmv3.HttpConnectionMan
 		RouteSpecifier:   &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: routeConfiguration(c)},
 		HttpFilters:      httpFilters(c, index),
 		AccessLog:        accessLog(c),
-		LocalReplyConfig: localReplies(),
+		LocalReplyConfig: localReplies(c),
 		// The client is the TCP peer, behind this many proxies of ours. X-Forwarded-For beyond them is the client's own word.
 		UseRemoteAddress:  wrapperspb.Bool(true),
 		XffNumTrustedHops: l.TrustedHops,
@@ -79,19 +79,23 @@ func connectionManager(c *gateway.Config, index []byte) *hcmv3.HttpConnectionMan
 }
 
 // httpFilters are in this order because each protects the next: how often (local_ratelimit, on sign-ins alone), who asks (jwt_authn
-// verifies the token), whether they may (rbac judges its claims), and only then our code, on the ad route alone.
+// verifies the token), whether they may (rbac judges its claims), and only then our code, on the ad route alone, or the user service,
+// which gets whole requests (buffer, on its routes alone).
 func httpFilters(c *gateway.Config, index []byte) []*hcmv3.HttpFilter {
-	var filters []*hcmv3.HttpFilter
-	if c.Users != nil {
-		filters = append(filters, signInLimit(c.Users.SignInRate))
-	}
-	return append(filters, []*hcmv3.HttpFilter{
+	filters := []*hcmv3.HttpFilter{
 		{Name: jwtFilter, ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: mustAny(jwtAuthentication(c))}},
 		{Name: rbacFilter, ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: mustAny(tokenRules(c))}},
 		adsFilter(c, index),
-		{Name: "envoy.filters.http.router", ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: mustAny(&routerv3.Router{
+	}
+	if c.Users != nil {
+		filters = append([]*hcmv3.HttpFilter{signInLimit(c.Users.SignInRate)}, filters...)
+		filters = append(filters, usersBuffer())
+	}
+	return append(filters, &hcmv3.HttpFilter{
+		Name: "envoy.filters.http.router",
+		ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: mustAny(&routerv3.Router{
 			// No x-envoy-* headers towards clients.
 			SuppressEnvoyHeaders: true,
-		})}},
-	}...)
+		})},
+	})
 }

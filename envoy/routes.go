@@ -27,9 +27,7 @@ const oneToken = `([Bb]earer )?[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+`
 // order; and at last the route of every other path, a 404 for those who have a token.
 func routeConfiguration(c *gateway.Config) *routev3.RouteConfiguration {
 	var routes []*routev3.Route
-	// The stages first: a catch-all of the configuration would take their paths as its own.
-	stages := append(slices.Clone(c.Listener.StagePrefixes), "")
-	for _, stage := range stages {
+	for _, stage := range stages(c) {
 		routes = append(routes, guarded(adRoute(stage))...)
 		routes = append(routes, healthRoute(stage))
 		if c.Users != nil {
@@ -42,7 +40,7 @@ func routeConfiguration(c *gateway.Config) *routev3.RouteConfiguration {
 		upstreams[c.Upstreams[i].Name] = &c.Upstreams[i]
 	}
 	for i := range c.Routes {
-		for _, stage := range stages {
+		for _, stage := range stages(c) {
 			r := upstreamRoute(&c.Routes[i], upstreams[c.Routes[i].Upstream], stage)
 			if c.Routes[i].Token == gateway.TokenNone {
 				routes = append(routes, r)
@@ -70,6 +68,10 @@ func routeConfiguration(c *gateway.Config) *routev3.RouteConfiguration {
 	}
 	return rc
 }
+
+// stages are the stage prefixes, and "" for none. The prefixes come first: a catch-all of the configuration would take their paths as its
+// own.
+func stages(c *gateway.Config) []string { return append(slices.Clone(c.Listener.StagePrefixes), "") }
 
 // dotSegments refuses paths with a dot segment that carries a parameter. Envoy leaves "/public/..;/game" as it is where the dots came
 // percent-encoded, and matches it as below /public; servers that read "..;" as ".." would answer it as /game, without the token that

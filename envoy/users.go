@@ -1,14 +1,18 @@
 package envoy
 
 import (
+	"maps"
 	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	bufferv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/buffer/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	previoushostsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"adsidecar/envoy/gateway"
@@ -24,7 +28,25 @@ const (
 	// three retries at a time would fail most reads that a server's end interrupts.
 	usersMaxRequests = 1024
 	usersMaxRetries  = 256
+	// usersDocument is the cluster of the API's document, which is public and long: whoever reads it a thousand times at once takes no
+	// place from those who read records.
+	usersDocument            = "users-document"
+	usersDocumentMaxRequests = 64
+
+	bufferFilter = "envoy.filters.http.buffer"
+	// usersMaxBody is the longest body that the service takes.
+	usersMaxBody = 64 << 10
 )
+
+// usersBuffer holds a request back until it is whole. The service is given each one at once, so a client that sends slowly takes up no
+// place among usersMaxRequests; a thousand of those would keep out everybody else.
+func usersBuffer() *hcmv3.HttpFilter {
+	return &hcmv3.HttpFilter{
+		Name:       bufferFilter,
+		Disabled:   true, // but on the routes of the service
+		ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: mustAny(&bufferv3.Buffer{MaxRequestBytes: wrapperspb.UInt32(usersMaxBody)})},
+	}
+}
 
 // usersRoutes are the paths of the user service below stage, rewritten to the bare ones. The service verifies tokens again; whatever
 // needs none does not get one.
@@ -45,7 +67,10 @@ func usersRoutes(stage string) []*routev3.Route {
 	for _, e := range gateway.Endpoints {
 		routes = append(routes, withoutToken(usersRoute(stage, e, e.HealthPath())))
 	}
-	return append(routes, withoutToken(usersRoute(stage, gateway.Read, gateway.UsersDocument)))
+	document := withoutToken(usersRoute(stage, gateway.Read, gateway.UsersDocument))
+	document.Name = usersDocument
+	document.GetRoute().ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: usersDocument}
+	return append(routes, document)
 }
 
 // usersRoute leads to the servers of e. It needs a token, and sends again only what no server has begun to work on.
@@ -63,11 +88,13 @@ func usersRoute(stage string, e gateway.Endpoint, path string) *routev3.Route {
 		Name:   usersCluster(e),
 		Match:  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Path{Path: stage + path}},
 		Action: &routev3.Route_Route{Route: action},
+
+		TypedPerFilterConfig: map[string]*anypb.Any{bufferFilter: enabled()},
 	}
 }
 
 func withoutToken(r *routev3.Route) *routev3.Route {
-	r.TypedPerFilterConfig = public()
+	maps.Copy(r.TypedPerFilterConfig, public())
 	r.RequestHeadersToRemove = []string{"authorization"}
 	return r
 }
@@ -104,43 +131,49 @@ func elsewhere(p *routev3.RetryPolicy) *routev3.RetryPolicy {
 
 func usersCluster(e gateway.Endpoint) string { return "users-" + string(e) }
 
-// usersClusters are one for each endpoint of the user service.
+// usersClusters are one for each endpoint of the user service, and one for its document.
 func usersClusters(c *gateway.Config) []*clusterv3.Cluster {
-	clusters := make([]*clusterv3.Cluster, len(gateway.Endpoints))
-	for i, e := range gateway.Endpoints {
-		cl := cluster(usersCluster(e), c.UsersEndpoints(e), usersConnectTimeout)
-		cl.TypedExtensionProtocolOptions = http2With(&corev3.Http2ProtocolOptions{
-			InitialStreamWindowSize:     wrapperspb.UInt32(http2StreamWindowBytes),
-			InitialConnectionWindowSize: wrapperspb.UInt32(http2ConnectionWindowBytes),
-			// A server that froze or vanished without closing: what waits for it fails, and reads are tried elsewhere.
-			ConnectionKeepalive: &corev3.KeepaliveSettings{Interval: duration(5 * time.Second), Timeout: duration(2 * time.Second)},
-		}, &corev3.HttpProtocolOptions{IdleTimeout: duration(usersIdleTimeout)})
-		cl.CircuitBreakers = &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{{
-			MaxConnections:     wrapperspb.UInt32(usersMaxRequests),
-			MaxRequests:        wrapperspb.UInt32(usersMaxRequests),
-			MaxPendingRequests: wrapperspb.UInt32(usersMaxRequests),
-			MaxRetries:         wrapperspb.UInt32(usersMaxRetries),
-		}}}
-		cl.HealthChecks = []*corev3.HealthCheck{{
-			Interval:           duration(time.Second),
-			Timeout:            duration(time.Second),
-			NoTrafficInterval:  duration(time.Second), // Envoy's own is 60 s
-			HealthyThreshold:   wrapperspb.UInt32(1),
-			UnhealthyThreshold: wrapperspb.UInt32(2),
-			HealthChecker: &corev3.HealthCheck_HttpHealthCheck_{HttpHealthCheck: &corev3.HealthCheck_HttpHealthCheck{
-				Path: e.HealthPath(), Host: usersCluster(e), CodecClientType: typev3.CodecClientType_HTTP2,
-			}},
-		}}
-		// While one server is ready, those that are not get nothing. When none is, all get requests: their own answer says more.
-		cl.CommonLbConfig = &clusterv3.Cluster_CommonLbConfig{
-			HealthyPanicThreshold: &typev3.Percent{Value: 1},
-			// Envoy's own is 1 s: so long would the workers not learn of a second server's change.
-			UpdateMergeWindow: duration(0),
-		}
-		cl.OutlierDetection = usersOutliers()
-		clusters[i] = cl
+	clusters := make([]*clusterv3.Cluster, 0, len(gateway.Endpoints)+1)
+	for _, e := range gateway.Endpoints {
+		clusters = append(clusters, usersServers(usersCluster(e), c.UsersEndpoints(e), e.HealthPath(), usersMaxRequests))
 	}
-	return clusters
+	// Every process has the document.
+	return append(clusters, usersServers(usersDocument, c.UsersEndpoints(gateway.Read), gateway.Read.HealthPath(), usersDocumentMaxRequests))
+}
+
+// usersServers are processes of the user service that are healthy while they answer at healthPath.
+func usersServers(name string, endpoints []string, healthPath string, maxRequests uint32) *clusterv3.Cluster {
+	cl := cluster(name, endpoints, usersConnectTimeout)
+	cl.TypedExtensionProtocolOptions = http2With(&corev3.Http2ProtocolOptions{
+		InitialStreamWindowSize:     wrapperspb.UInt32(http2StreamWindowBytes),
+		InitialConnectionWindowSize: wrapperspb.UInt32(http2ConnectionWindowBytes),
+		// A server that froze or vanished without closing: what waits for it fails, and reads are tried elsewhere.
+		ConnectionKeepalive: &corev3.KeepaliveSettings{Interval: duration(5 * time.Second), Timeout: duration(2 * time.Second)},
+	}, &corev3.HttpProtocolOptions{IdleTimeout: duration(usersIdleTimeout)})
+	cl.CircuitBreakers = &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{{
+		MaxConnections:     wrapperspb.UInt32(maxRequests),
+		MaxRequests:        wrapperspb.UInt32(maxRequests),
+		MaxPendingRequests: wrapperspb.UInt32(maxRequests),
+		MaxRetries:         wrapperspb.UInt32(usersMaxRetries),
+	}}}
+	cl.HealthChecks = []*corev3.HealthCheck{{
+		Interval:           duration(time.Second),
+		Timeout:            duration(time.Second),
+		NoTrafficInterval:  duration(time.Second), // Envoy's own is 60 s
+		HealthyThreshold:   wrapperspb.UInt32(1),
+		UnhealthyThreshold: wrapperspb.UInt32(2),
+		HealthChecker: &corev3.HealthCheck_HttpHealthCheck_{HttpHealthCheck: &corev3.HealthCheck_HttpHealthCheck{
+			Path: healthPath, Host: name, CodecClientType: typev3.CodecClientType_HTTP2,
+		}},
+	}}
+	// While one server is ready, those that are not get nothing. When none is, all get requests: their own answer says more.
+	cl.CommonLbConfig = &clusterv3.Cluster_CommonLbConfig{
+		HealthyPanicThreshold: &typev3.Percent{Value: 1},
+		// Envoy's own is 1 s: so long would the workers not learn of a second server's change.
+		UpdateMergeWindow: duration(0),
+	}
+	cl.OutlierDetection = usersOutliers()
+	return cl
 }
 
 // usersOutliers take out a server that cannot be connected to, sooner than its health check does. What a server answers, a 503 too, is

@@ -1,12 +1,14 @@
 package envoy
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	celv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/filters/cel/v3"
 	localratelimitv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/local_ratelimit/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"github.com/stretchr/testify/require"
@@ -86,7 +88,7 @@ func TestUsersRoutes(t *testing.T) {
 		"readiness of creating is public":                 {"GET", "/hc-create", "users-create", true, false, never},
 		"readiness of reading is public":                  {"GET", "/hc-read", "users-read", true, false, never},
 		"readiness of updating is public":                 {"GET", "/hc-update", "users-update", true, false, never},
-		"the document is public":                          {"GET", "/openapi.json", "users-read", true, false, never},
+		"the document is public":                          {"GET", "/openapi.json", "users-document", true, false, never},
 		"what is below a path is a configured route's":    {"GET", "/read/1", "upstream-game", false, false, never},
 		"what begins like a path is a configured route's": {"GET", "/hc-reader", "upstream-game", false, false, never},
 	}
@@ -101,6 +103,7 @@ func TestUsersRoutes(t *testing.T) {
 				require.Equal(t, test.public, slices.Contains(r.GetRequestHeadersToRemove(), "authorization"), "no token where none is needed")
 				require.Equal(t, test.limited, r.GetTypedPerFilterConfig()[rateLimitFilter] != nil)
 				require.Equal(t, test.retryOn, r.GetRoute().GetRetryPolicy().GetRetryOn())
+				require.Equal(t, strings.HasPrefix(test.cluster, "users-"), r.GetTypedPerFilterConfig()[bufferFilter] != nil, "whole requests for the service alone")
 				if strings.HasPrefix(test.cluster, "users-") {
 					rewritten := r.GetRoute().GetPrefixRewrite()
 					require.Contains(t, []string{"", test.path}, rewritten)
@@ -123,7 +126,7 @@ func TestWithoutUsersNothingIsTheirs(t *testing.T) {
 		require.NotContains(t, cl.GetName(), "users-")
 	}
 	for _, f := range httpFilters(c, nil) {
-		require.NotEqual(t, rateLimitFilter, f.GetName())
+		require.NotContains(t, []string{rateLimitFilter, bufferFilter}, f.GetName())
 	}
 }
 
@@ -135,14 +138,18 @@ users:
 `)
 	want := map[string][]string{
 		"users-authenticate": {"::1", "127.0.0.1"}, "users-create": {"::1", "127.0.0.1"},
-		"users-read": {"read.internal"}, "users-update": {"::1", "127.0.0.1"},
+		"users-read": {"read.internal"}, "users-update": {"::1", "127.0.0.1"}, "users-document": {"read.internal"},
 	}
 	got := map[string][]string{}
 	for _, cl := range usersClusters(c) {
 		for _, e := range cl.GetLoadAssignment().GetEndpoints()[0].GetLbEndpoints() {
 			got[cl.GetName()] = append(got[cl.GetName()], e.GetEndpoint().GetAddress().GetSocketAddress().GetAddress())
 		}
-		require.Equal(t, "/hc-"+strings.TrimPrefix(cl.GetName(), "users-"), cl.GetHealthChecks()[0].GetHttpHealthCheck().GetPath())
+		served := strings.TrimPrefix(cl.GetName(), "users-")
+		if served == "document" {
+			served = "read"
+		}
+		require.Equal(t, "/hc-"+served, cl.GetHealthChecks()[0].GetHttpHealthCheck().GetPath())
 		o := cl.GetOutlierDetection()
 		require.True(t, o.GetSplitExternalLocalOriginErrors())
 		require.Zero(t, o.GetEnforcingConsecutive_5Xx().GetValue(), "an answer takes no server out")
@@ -178,4 +185,27 @@ func TestSignInLimit(t *testing.T) {
 // TestEnvoyClosesIdleConnectionsFirst: a request on a connection that the service is closing would be lost.
 func TestEnvoyClosesIdleConnectionsFirst(t *testing.T) {
 	require.Less(t, usersIdleTimeout, web.MaxIdle)
+}
+
+// TestSignInErrorsHaveBothShapes: whatever Envoy answers a sign-in with says what the service's own errors say.
+func TestSignInErrorsHaveBothShapes(t *testing.T) {
+	const where = `request.url_path in ["/prod/authenticate", "/it's/authenticate", "/authenticate"]`
+	c := parsed(t, usersGateway+"users: {}\nlistener: {stage_prefixes: [/prod, \"/it's\"]}\n")
+	mappers := localReplies(c).GetMappers()
+	require.Len(t, mappers, 2*len(replies))
+	for i, r := range replies {
+		at, elsewhere := mappers[2*i], mappers[2*i+1] // the first that fits is taken
+		filters := at.GetFilter().GetAndFilter().GetFilters()
+		require.Len(t, filters, 2)
+		require.Equal(t, r.status, filters[0].GetStatusCodeFilter().GetComparison().GetValue().GetDefaultValue())
+		var cel celv3.ExpressionFilter
+		require.NoError(t, filters[1].GetExtensionFilter().GetTypedConfig().UnmarshalTo(&cel))
+		require.Equal(t, where, cel.GetExpression())
+		require.JSONEq(t, fmt.Sprintf(`{"status":"fail","msg":%q,"message":%q,"code":%q}`, r.message, r.message, r.code),
+			at.GetBodyFormatOverride().GetTextFormatSource().GetInlineString())
+		require.JSONEq(t, fmt.Sprintf(`{"message":%q,"code":%q}`, r.message, r.code),
+			elsewhere.GetBodyFormatOverride().GetTextFormatSource().GetInlineString())
+		require.Equal(t, elsewhere.GetHeadersToAdd(), at.GetHeadersToAdd())
+	}
+	require.Len(t, localReplies(parsed(t, usersGateway)).GetMappers(), len(replies), "without users nothing is a sign-in")
 }

@@ -10,6 +10,7 @@ import (
 
 	"adsidecar/envoy/gateway"
 	"adsidecar/internal/program"
+	"adsidecar/users/dynamostore"
 )
 
 // initTimeout bounds making the tables, which AWS does in seconds.
@@ -20,7 +21,9 @@ func initCommand(load func() (*gateway.Config, error)) *cobra.Command {
 		Use:   "init",
 		Short: "Make the store's tables where they are missing.",
 		Long: "Make the DynamoDB tables of users.store where they are missing, encrypted and paid for by request.\n" +
-			"What is there stays as it is; a table with another key is an error. A file store needs no init.",
+			"A table that is there stays as it is, but for this: point-in-time recovery of the records is turned on (AWS charges for it), and\n" +
+			"so is the expiry of idempotency keys. One with another key is an error, and so is expiry by another attribute.\n" +
+			"Init may be repeated. A file store needs none.",
 		Args: program.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := load()
@@ -46,6 +49,6 @@ func initStore(ctx context.Context, s *gateway.Store, out io.Writer) error {
 	if err := store.Init(ctx); err != nil {
 		return fmt.Errorf("users.store.dynamodb: %w", err)
 	}
-	_, _ = fmt.Fprintf(out, "the tables %s and %[1]s-idempotency are there\n", s.DynamoDB.Table)
+	_, _ = fmt.Fprintf(out, "the tables %s and %s are there\n", s.DynamoDB.Table, s.DynamoDB.Table+dynamostore.KeysSuffix)
 	return nil
 }

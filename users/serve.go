@@ -21,6 +21,7 @@ import (
 	"adsidecar/internal/web"
 	"adsidecar/users/api"
 	"adsidecar/users/record"
+	"adsidecar/users/token"
 )
 
 // drain is how long requests under way may take at the end: no less than the API gives each.
@@ -39,6 +40,9 @@ func serveCommand(load func() (*gateway.Config, error)) *cobra.Command {
 			"  adsidecar-users serve --config gateway.yaml --serve read,update",
 		Args: program.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("serve") && len(endpoints) == 0 {
+				return program.Misused(errors.New("--serve is empty: leave it out to answer all endpoints"))
+			}
 			chosen, err := chosenEndpoints(endpoints)
 			if err != nil {
 				return err
@@ -88,7 +92,7 @@ func serve(ctx context.Context, c *gateway.Config, endpoints []api.Endpoint, log
 		Serve: endpoints, OperatorsGroup: c.Users.OperatorsGroup,
 		Registerer: metrics, Gatherer: metrics, Logger: log.Named("api"),
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	var verifier *token.Verifier // nil if no endpoint takes a token
 
 	if slices.Contains(endpoints, api.Authenticate) {
 		pool, err := openPool(ctx, &c.Users.Cognito)
@@ -98,21 +102,19 @@ func serve(ctx context.Context, c *gateway.Config, endpoints []api.Endpoint, log
 		config.Accounts, config.Pool = pool, pool.Ready
 	}
 	if slices.ContainsFunc(endpoints, func(e api.Endpoint) bool { return e != api.Authenticate }) {
-		verifier, err := newVerifier(c.UsersIssuer(), metrics, log.Named("token"))
-		if err != nil {
+		if verifier, err = newVerifier(c.UsersIssuer(), metrics, log.Named("token")); err != nil {
 			return err
 		}
-		store, closeStore, err := openStore(ctx, &c.Users.Store, metrics)
-		if err != nil {
-			return err
+		store, closeStore, failed := openStore(ctx, &c.Users.Store, metrics)
+		if failed != nil {
+			return failed
 		}
-		defer func() { err = errors.Join(err, closeStore()) }()
+		defer func() { err = errors.Join(err, closeStore()) }() // of serve itself
 		records, err := record.New(record.Config{Store: store, Access: record.Access(c.Users.Access)})
 		if err != nil {
 			return err
 		}
 		config.Records, config.Tokens, config.Store, config.Keys = records, verifier, records.Ready, verifier.Ready
-		group.Go(func() error { return program.Part("token keys", verifier.Run(ctx)) })
 	}
 	handler, err := api.New(config)
 	if err != nil {
@@ -126,6 +128,10 @@ func serve(ctx context.Context, c *gateway.Config, endpoints []api.Endpoint, log
 		zap.String("access", string(c.Users.Access)), zap.String("store", storeName(&c.Users.Store)), zap.Int("process", os.Getpid()))
 	if c.Users.Insecure {
 		log.Warn("plaintext beyond loopback, as configured (users.insecure): whoever reads along sees tokens and passwords", zap.String("address", c.Users.Address))
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	if verifier != nil {
+		group.Go(func() error { return program.Part("token keys", verifier.Run(ctx)) })
 	}
 	server := &web.Server{Handler: handler, Logger: log.Named("http"), HTTP2: true, Drain: drain}
 	group.Go(func() error { return program.Part("http", server.Serve(ctx, l)) })

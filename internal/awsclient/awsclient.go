@@ -1,11 +1,12 @@
 // Package awsclient makes the configuration of AWS clients: where the endpoint and the credentials come from, how often a call is tried
-// again, and how long it may take. DynamoDB and Cognito share it.
+// again, how long it may take, and what its tries and errors tell ([Attempts]). DynamoDB and Cognito share it.
 package awsclient
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"time"
@@ -19,8 +20,9 @@ import (
 
 const (
 	// tries and maxBackoff bound a call together with the context that every caller gives it.
-	tries      = 4
-	maxBackoff = time.Second
+	tries        = 4
+	firstBackoff = 50 * time.Millisecond
+	maxBackoff   = time.Second
 
 	connectTimeout  = 2 * time.Second
 	responseTimeout = 5 * time.Second
@@ -45,7 +47,7 @@ func Load(ctx context.Context, region, endpoint string) (aws.Config, error) {
 		config.WithHTTPClient(client),
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) {
-				o.MaxAttempts, o.MaxBackoff = tries, maxBackoff
+				o.MaxAttempts, o.Backoff = tries, retry.BackoffDelayerFunc(backoff)
 			})
 		}),
 	}
@@ -59,6 +61,13 @@ func Load(ctx context.Context, region, endpoint string) (aws.Config, error) {
 		c.ConfigSources = nil
 	}
 	return c, nil
+}
+
+// backoff is the wait before a further try, from the first on: a random part of a time that doubles. The SDK's own, bounded by a second,
+// is always a second.
+func backoff(attempt int, _ error) (time.Duration, error) {
+	longest := min(firstBackoff<<min(attempt, 10), maxBackoff)
+	return rand.N(longest), nil
 }
 
 // Code is the service's name of an error, such as "ThrottlingException"; "" where the service was not reached.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go"
@@ -41,6 +42,19 @@ func TestTheEndpointIsOurs(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "http://127.0.0.1:1", *dynamodb.NewFromConfig(c).Options().BaseEndpoint)
 		})
+	}
+}
+
+func TestBackoffGrowsToASecond(t *testing.T) {
+	for attempt, most := range map[int]time.Duration{0: 50 * time.Millisecond, 1: 100 * time.Millisecond, 4: 800 * time.Millisecond, 5: time.Second, 1000: time.Second} {
+		var longest time.Duration
+		for range 1000 {
+			wait, err := backoff(attempt, nil)
+			require.NoError(t, err)
+			longest = max(longest, wait)
+		}
+		require.Less(t, longest, most)
+		require.Greater(t, longest, most/2, "with 1000 tries")
 	}
 }
 

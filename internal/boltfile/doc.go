@@ -5,5 +5,6 @@
 // more syncs than one; bbolt's own Batch waits for company each time. See [File.Update].
 //
 // bbolt panics where a page is not what it should be, and a page that is missing is a fault of the memory map. Both become [ErrDamaged]
-// here, so that a damaged file fails requests and not the process.
+// here, so that a damaged file fails requests and not the process; nor does any call wait for a lock that such a panic has left behind. A panic of a function that is given to this package fails that
+// call alone.
 package boltfile

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +22,8 @@ var (
 	ErrForeign = errors.New("not a file of this program")
 	// ErrDamaged is returned for a file that cannot be read as bbolt wrote it.
 	ErrDamaged = errors.New("the file is damaged")
-	// ErrWrite is returned when the disk took nothing, or when it is unknown what it took: it is full, for example.
+	// ErrWrite is returned when the disk took nothing, or when it is unknown what it took: it is full, for example, or the file was
+	// removed or replaced.
 	ErrWrite = errors.New("the file cannot be written")
 	// ErrClosed is returned after Close.
 	ErrClosed = errors.New("the file is closed")
@@ -51,8 +53,6 @@ type Config struct {
 	Schema int
 	// Buckets are made where they are missing.
 	Buckets [][]byte
-	// MaxSize bounds the file, in bytes. 0: the disk does.
-	MaxSize int
 	// Now default: time.Now.
 	Now func() time.Time
 }
@@ -75,8 +75,13 @@ type File struct {
 	broken error
 	// stuck is set with it when a transaction could not be ended: closing would wait for it for ever.
 	stuck atomic.Bool
+	// begin is held while a transaction begins, so that nobody waits for a lock of bbolt's that is never released: see jammed.
+	begin sync.Mutex
+	// jammed is closed, with begin held, when bbolt panicked as a read began. It keeps the locks that each beginning and end of a
+	// transaction takes.
+	jammed chan struct{}
 
-	// committed is when the last commit ended, in Unix nanoseconds; 0 after one that failed.
+	// committed is when the last commit ended, in Unix nanoseconds; 0 after one that failed, and while broken is set.
 	committed atomic.Int64
 	stats     struct{ commits, writes, refused, failed atomic.Uint64 }
 }
@@ -93,6 +98,7 @@ func Open(c Config) (*File, error) {
 	f := &File{
 		path: c.Path, now: c.Now, commit: (*bbolt.Tx).Commit,
 		writes: make(chan *write), closing: make(chan struct{}), stopped: make(chan struct{}),
+		jammed: make(chan struct{}),
 	}
 	if err := f.open(c); err != nil {
 		return nil, fmt.Errorf("open %s: %w", c.Path, err)
@@ -118,8 +124,7 @@ func (f *File) open(c Config) (err error) {
 		f.db, err = bbolt.Open(c.Path, fileMode, &bbolt.Options{
 			Timeout:      lockWait,
 			FreelistType: bbolt.FreelistMapType, // the default one is slow with many free pages
-			MaxSize:      c.MaxSize,
-			NoStatistics: true, // they cost each read a lock; see Stats
+			NoStatistics: true,                  // they cost each read a lock; see Stats
 			OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
 				var err error
 				file, err = os.OpenFile(name, flag, mode)
@@ -144,6 +149,7 @@ func (f *File) open(c Config) (err error) {
 	if err := guard(func() error { return f.describe(c) }); err != nil {
 		return err
 	}
+	f.committed.Store(f.now().UnixNano())
 	if f.opened.Mode().Perm()&^fileMode != 0 {
 		if err := file.Chmod(fileMode); err != nil {
 			return err
@@ -207,15 +213,23 @@ func syncFolder(path string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-// Close ends the writes under way, waits for readers, and frees the file. Closing it twice does nothing.
+// Close ends the writes under way, waits for readers, and frees the file. Closing it twice does nothing. Where bbolt cannot end a
+// transaction any more, Close waits for nothing and returns ErrDamaged.
 func (f *File) Close() error {
-	if f.closed.Swap(true) {
-		<-f.stopped
+	again := f.closed.Swap(true)
+	if !again {
+		close(f.closing)
+	}
+	select {
+	case <-f.stopped:
+	case <-f.jammed: // the writer may wait for a lock of bbolt's
+	}
+	if again {
 		return nil
 	}
-	close(f.closing)
-	<-f.stopped
-	if f.stuck.Load() {
+	f.begin.Lock()
+	defer f.begin.Unlock()
+	if f.stuck.Load() || f.isJammed() {
 		return fmt.Errorf("close %s: %w: its lock stays until the process ends", f.path, ErrDamaged)
 	}
 	if err := f.db.Close(); err != nil {

@@ -1,6 +1,7 @@
 package boltfile
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,8 @@ import (
 )
 
 var errRefused = errors.New("refused")
+
+var nowhere *int
 
 // holdWriter keeps the writer busy until the returned function is called.
 func holdWriter(t *testing.T, f *File) (release func()) {
@@ -110,19 +113,68 @@ func TestARefusalIsNotToldBeforeItsReasonIsOnTheDisk(t *testing.T) {
 	require.ErrorIs(t, err, ErrWrite)
 }
 
-func TestAFullDisk(t *testing.T) {
-	c := config(newPath(t))
-	c.MaxSize = 1 << 18
-	f := openFile(t, c)
-	var err error
-	for i := 0; err == nil; i++ {
-		require.Less(t, i, 100)
-		err = f.Update(t.Context(), put(fmt.Sprint(i), string(make([]byte, 10_000))))
-	}
-	require.ErrorIs(t, err, ErrWrite)
+func TestAFullDiskEndsNothing(t *testing.T) {
+	f := openFile(t, config(newPath(t)))
+	f.commit = func(*bbolt.Tx) error { return &os.PathError{Op: "write", Path: "test.db", Err: syscall.ENOSPC} }
+	require.ErrorIs(t, f.Update(t.Context(), put("0", "large")), ErrWrite)
+	f.commit = (*bbolt.Tx).Commit
 	require.NoError(t, f.Update(t.Context(), put("0", "small")), "what has room is written")
 	require.Equal(t, "small", get(t, f, "0"))
 	require.Equal(t, uint64(1), f.Stats().Failed)
+}
+
+func TestAPanicOfTheCallersFailsItsCallAlone(t *testing.T) {
+	causes := map[string]func(){
+		"a panic":          func() { panic("of the caller") },
+		"a nil pointer":    func() { *nowhere = 1 },
+		"an index":         func() { _ = []int{}[len(bucket)] },
+		"after a recovery": func() { defer func() { panic(recover()) }(); panic("again") },
+	}
+	for name, cause := range causes {
+		t.Run(name, func(t *testing.T) {
+			f := openFile(t, config(newPath(t)))
+			results := together(t, f, put("before", "x"), func(tx *bbolt.Tx) error {
+				require.NoError(t, put("partly", "x")(tx))
+				cause()
+				return nil
+			}, put("after", "x"))
+			require.NoError(t, results[0])
+			require.NoError(t, results[2])
+			err := results[1]
+			require.ErrorIs(t, err, errPanic)
+			require.NotErrorIs(t, err, ErrDamaged)
+			require.ErrorContains(t, err, "write_test.go", "the stack")
+			require.Equal(t, []string{"x", "", "x"}, []string{get(t, f, "before"), get(t, f, "partly"), get(t, f, "after")})
+
+			err = f.View(func(*bbolt.Tx) error { cause(); return nil })
+			require.ErrorIs(t, err, errPanic)
+			require.NotErrorIs(t, err, ErrDamaged)
+			require.NoError(t, f.Update(t.Context(), put("good", "x")))
+			require.NoError(t, f.Ready(t.Context()))
+		})
+	}
+}
+
+func TestAPageThatIsNoneStopsWriting(t *testing.T) {
+	path := newPath(t)
+	f := openFile(t, config(path))
+	for i := range 400 {
+		require.NoError(t, f.Update(t.Context(), put(fmt.Sprintf("%04d", i), string(make([]byte, 200)))))
+	}
+	require.NoError(t, f.Ready(t.Context()))
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	page := os.Getpagesize()
+	for at := 0; at < len(content); at += page { // while it is open: every page with the key, and no other
+		if bytes.Contains(content[at:at+page], []byte("0200")) {
+			overwrite(t, path, int64(at), page)
+		}
+	}
+	require.ErrorIs(t, f.View(func(tx *bbolt.Tx) error { tx.Bucket(bucket).Get([]byte("0200")); return nil }), ErrDamaged)
+	require.NoError(t, f.Ready(t.Context()), "nobody has written into it")
+	require.ErrorIs(t, f.Update(t.Context(), put("0200", "x")), ErrDamaged)
+	require.ErrorIs(t, f.Update(t.Context(), put("9999", "x")), ErrDamaged, "wherever it is")
+	require.ErrorIs(t, f.Ready(t.Context()), ErrDamaged, "at once, however young the last commit is")
 }
 
 func TestAfterAFailedSyncNothingIsWritten(t *testing.T) {
@@ -186,7 +238,7 @@ func TestAClosedFile(t *testing.T) {
 }
 
 func TestReady(t *testing.T) {
-	t.Run("it costs a commit a second, and none after others' commits", func(t *testing.T) {
+	t.Run("it costs a commit a minute, and none after others' commits", func(t *testing.T) {
 		c := config(newPath(t))
 		now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 		c.Now = func() time.Time { return now }
@@ -194,7 +246,7 @@ func TestReady(t *testing.T) {
 		for _, step := range []struct {
 			after   time.Duration
 			commits uint64
-		}{{0, 1}, {readyAge - 1, 1}, {1, 2}, {0, 2}, {-time.Hour, 3}} {
+		}{{0, 0}, {readyAge - 1, 0}, {1, 1}, {0, 1}, {readyAge - 1, 1}, {-time.Hour, 2}} {
 			now = now.Add(step.after)
 			require.NoError(t, f.Ready(t.Context()))
 			require.Equal(t, step.commits, f.Stats().Commits)
@@ -202,7 +254,7 @@ func TestReady(t *testing.T) {
 		now = now.Add(readyAge)
 		require.NoError(t, f.Update(t.Context(), put("a", "1")))
 		require.NoError(t, f.Ready(t.Context()))
-		require.Equal(t, uint64(4), f.Stats().Commits)
+		require.Equal(t, uint64(3), f.Stats().Commits)
 	})
 	t.Run("a failed commit ends it at once, and a good one brings it back", func(t *testing.T) {
 		f := openFile(t, config(newPath(t)))

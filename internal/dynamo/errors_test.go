@@ -23,8 +23,8 @@ func cancelled(codes ...string) error {
 
 func TestErrorsThatPass(t *testing.T) {
 	for name, test := range map[string]struct {
-		err                   error
-		unavailable, conflict bool
+		err                  error
+		unavailable, passing bool
 	}{
 		"no error":                     {nil, false, false},
 		"no connection":                {&net.OpError{Op: "dial", Err: errors.New("refused")}, true, false},
@@ -34,7 +34,9 @@ func TestErrorsThatPass(t *testing.T) {
 		"throttling":                   {&smithy.GenericAPIError{Code: "ThrottlingException"}, true, false},
 		"capacity":                     {&types.ProvisionedThroughputExceededException{}, true, false},
 		"expired credentials":          {&smithy.GenericAPIError{Code: "ExpiredTokenException"}, true, false},
-		"a transaction's throttling":   {cancelled("None", "ThrottlingError"), true, false},
+		"a transaction's throttling":   {cancelled("None", "ThrottlingError"), true, true},
+		"a transaction's capacity":     {cancelled("ProvisionedThroughputExceeded", "None"), true, true},
+		"a condition and a conflict":   {cancelled("ConditionalCheckFailed", "TransactionConflict"), true, true},
 		"a transaction's conflict":     {cancelled("TransactionConflict", "None"), true, true},
 		"another transaction":          {&types.TransactionConflictException{}, true, true},
 		"a failed condition":           {&types.ConditionalCheckFailedException{}, false, false},
@@ -46,7 +48,8 @@ func TestErrorsThatPass(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, test.unavailable, Unavailable(test.err))
-			require.Equal(t, test.conflict, Conflict(test.err))
+			require.Equal(t, test.passing, Passing(test.err))
+			require.Equal(t, name == "a missing table", Missing(test.err))
 		})
 	}
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
+
+	"adsidecar/internal/awsclient"
 )
 
 // Table is a table as [Ensure] makes it.
@@ -19,8 +20,8 @@ type Table struct {
 	Key string
 	// Expires is a number attribute, in Unix seconds, after which DynamoDB removes the item, some time later. Empty: none is removed.
 	Expires string
-	// Precious tables are protected from deletion and can be restored to any second of the last 35 days.
-	Precious bool
+	// Protected tables cannot be deleted before that is taken back, and can be restored to any second of the last 35 days.
+	Protected bool
 }
 
 const (
@@ -68,8 +69,7 @@ func ensure(ctx context.Context, c *dynamodb.Client, t Table) error {
 // describe returns nil for a table that is not there, and an error for one that is another.
 func describe(ctx context.Context, c *dynamodb.Client, t Table) (*types.TableDescription, error) {
 	out, err := c.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &t.Name})
-	var missing *types.ResourceNotFoundException
-	if errors.As(err, &missing) {
+	if Missing(err) {
 		return nil, nil //nolint:nilnil // said above
 	}
 	if err != nil {
@@ -100,7 +100,7 @@ func create(ctx context.Context, c *dynamodb.Client, t Table) error {
 		KeySchema:                 []types.KeySchemaElement{{AttributeName: &t.Key, KeyType: types.KeyTypeHash}},
 		BillingMode:               types.BillingModePayPerRequest,
 		SSESpecification:          &types.SSESpecification{Enabled: aws.Bool(true)},
-		DeletionProtectionEnabled: &t.Precious,
+		DeletionProtectionEnabled: &t.Protected,
 	})
 	var taken *types.ResourceInUseException
 	if errors.As(err, &taken) {
@@ -113,31 +113,44 @@ func ensureExpiry(ctx context.Context, c *dynamodb.Client, t Table) error {
 	if t.Expires == "" {
 		return nil
 	}
-	there, err := c.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &t.Name})
-	if err != nil {
-		return fmt.Errorf("read when items expire: %w", err)
-	}
-	if d := there.TimeToLiveDescription; d != nil {
-		on := d.TimeToLiveStatus == types.TimeToLiveStatusEnabled || d.TimeToLiveStatus == types.TimeToLiveStatusEnabling
-		if on && aws.ToString(d.AttributeName) != t.Expires {
-			return fmt.Errorf("items expire by %s, not by %s", aws.ToString(d.AttributeName), t.Expires)
-		}
-		if on {
-			return nil // AWS refuses to enable it again
-		}
+	on, err := expires(ctx, c, t)
+	if err != nil || on {
+		return err
 	}
 	_, err = c.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
 		TableName:               &t.Name,
 		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: &t.Expires, Enabled: aws.Bool(true)},
 	})
+	if awsclient.Code(err) == "ValidationException" {
+		// AWS refuses to enable it again: another one was faster, or our first try was applied.
+		if on, err := expires(ctx, c, t); err != nil || on {
+			return err
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("let items expire: %w", err)
 	}
 	return nil
 }
 
+// expires reports whether items expire by the table's attribute, or are about to. That they do by another one is an error.
+func expires(ctx context.Context, c *dynamodb.Client, t Table) (bool, error) {
+	there, err := c.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &t.Name})
+	if err != nil {
+		return false, fmt.Errorf("read when items expire: %w", err)
+	}
+	d := there.TimeToLiveDescription
+	if d == nil || d.TimeToLiveStatus != types.TimeToLiveStatusEnabled && d.TimeToLiveStatus != types.TimeToLiveStatusEnabling {
+		return false, nil
+	}
+	if aws.ToString(d.AttributeName) != t.Expires {
+		return false, fmt.Errorf("items expire by %s, not by %s", aws.ToString(d.AttributeName), t.Expires)
+	}
+	return true, nil
+}
+
 func ensureBackups(ctx context.Context, c *dynamodb.Client, t Table) error {
-	if !t.Precious {
+	if !t.Protected {
 		return nil
 	}
 	var err error
@@ -148,8 +161,7 @@ func ensureBackups(ctx context.Context, c *dynamodb.Client, t Table) error {
 				PointInTimeRecoveryEnabled: aws.Bool(true),
 			},
 		})
-		var api smithy.APIError
-		if !errors.As(err, &api) || api.ErrorCode() != "ContinuousBackupsUnavailableException" {
+		if awsclient.Code(err) != "ContinuousBackupsUnavailableException" {
 			break
 		}
 		if err := pause(ctx, pollBackups); err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -90,7 +91,14 @@ func LogLevelFlag(cmd *cobra.Command) *string {
 	return cmd.Flags().String("log-level", "info", "One of debug, info, warn, error.")
 }
 
-// NewLogger logs JSON lines to out.
+// A flood of requests or of broken peers must not become a flood of lines: of one message in a second the first are logged, and then
+// one in so many.
+const (
+	sampleFirst = 100
+	sampleAfter = 100
+)
+
+// NewLogger logs JSON lines to out, at most about a hundred a second of one message.
 func NewLogger(level string, out io.Writer) (*zap.Logger, error) {
 	l, err := zapcore.ParseLevel(level)
 	if err != nil || l > zapcore.ErrorLevel {
@@ -100,5 +108,6 @@ func NewLogger(level string, out io.Writer) (*zap.Logger, error) {
 	format.TimeKey, format.MessageKey = "time", "message"
 	format.EncodeTime = zapcore.RFC3339NanoTimeEncoder
 	format.EncodeDuration = zapcore.StringDurationEncoder
-	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(format), zapcore.Lock(zapcore.AddSync(out)), l)), nil
+	core := zapcore.NewCore(zapcore.NewJSONEncoder(format), zapcore.Lock(zapcore.AddSync(out)), l)
+	return zap.New(zapcore.NewSamplerWithOptions(core, time.Second, sampleFirst, sampleAfter)), nil
 }

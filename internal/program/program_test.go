@@ -61,3 +61,19 @@ func TestPart(t *testing.T) {
 	require.NoError(t, Part("xds", context.Canceled))
 	require.EqualError(t, Part("xds", errors.New("no port")), "xds: no port")
 }
+
+// TestAFloodOfOneMessageIsSampled: the clock of a burst may cross a second, which begins a new count.
+func TestAFloodOfOneMessageIsSampled(t *testing.T) {
+	var out bytes.Buffer
+	log, err := NewLogger("info", &out)
+	require.NoError(t, err)
+	const flood = 100_000
+	for range flood {
+		log.Warn("request not served")
+	}
+	log.Warn("another message")
+	lines := strings.Count(out.String(), "request not served")
+	require.GreaterOrEqual(t, lines, sampleFirst)
+	require.Less(t, lines, flood/10)
+	require.Equal(t, 1, strings.Count(out.String(), "another message"))
+}

@@ -64,7 +64,7 @@ type Config struct {
 	Records  Records
 	Tokens   Tokens
 	// Pool, Store and Keys are nil while the user pool answers, the store can be read and written, and there are keys to verify tokens
-	// with. They are asked at most once a second each, for at most 2 s.
+	// with. They are asked once a second each at most, the pool once in 5 s while it answers, and for 800 ms.
 	Pool  func(context.Context) error
 	Store func(context.Context) error
 	Keys  func(context.Context) error
@@ -134,21 +134,21 @@ func (s *service) routes() {
 		Read:         {methods: []string{http.MethodGet, http.MethodHead}, handle: s.read},
 		Update:       {methods: []string{http.MethodPut}, handle: s.update},
 	}
-	pool := s.newPart("the user pool", s.Pool)
-	store := s.newPart("the store", s.Store)
-	keys := s.newPart("the token verifier", s.Keys)
-	needs := map[Endpoint][]*part{Authenticate: {pool}, Create: {store, keys}, Read: {store, keys}, Update: {store, keys}}
+	pool := s.newDependency("the user pool", s.Pool, poolEvery)
+	store := s.newDependency("the store", s.Store, checkEvery)
+	keys := s.newDependency("the token verifier", s.Keys, checkEvery)
+	needs := map[Endpoint][]*dependency{Authenticate: {pool}, Create: {store, keys}, Read: {store, keys}, Update: {store, keys}}
 
 	get := []string{http.MethodGet, http.MethodHead}
-	var all []*part
+	var all []*dependency
 	for _, e := range s.Serve {
 		p := actions[e]
 		p.endpoint = e
 		s.paths["/"+string(e)] = p
 		s.paths["/hc-"+string(e)] = path{methods: get, plain: checkHandler(needs[e])}
-		for _, p := range needs[e] {
-			if !slices.Contains(all, p) {
-				all = append(all, p)
+		for _, d := range needs[e] {
+			if !slices.Contains(all, d) {
+				all = append(all, d)
 			}
 		}
 	}

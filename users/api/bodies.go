@@ -13,22 +13,9 @@ func (b *signInRequest) check() error {
 	return required(text{"username", b.Username}, text{"password", b.Password})
 }
 
-type addressBody struct {
-	Postcode    *string `json:"postcode"`
-	Suburb      *string `json:"suburb"`
-	State       *string `json:"state"`
-	FullAddress *string `json:"fullAddress"`
-}
+// createRequest has the members of a change, and must have them all.
+type createRequest struct{ record.Change }
 
-type createRequest struct {
-	Title        *string      `json:"title"`
-	FirstName    *string      `json:"firstName"`
-	LastName     *string      `json:"lastName"`
-	MobileNumber *string      `json:"mobileNumber"`
-	Address      *addressBody `json:"address"`
-}
-
-// attributes are those of the body, which must have them all.
 func (b *createRequest) attributes() (record.Attributes, error) {
 	members := []text{{"title", b.Title}, {"firstName", b.FirstName}, {"lastName", b.LastName}, {"mobileNumber", b.MobileNumber}}
 	if a := b.Address; a == nil {
@@ -55,22 +42,8 @@ func (b *createRequest) attributes() (record.Attributes, error) {
 }
 
 type updateRequest struct {
-	UserID       *string      `json:"userId"`
-	Title        *string      `json:"title"`
-	FirstName    *string      `json:"firstName"`
-	LastName     *string      `json:"lastName"`
-	MobileNumber *string      `json:"mobileNumber"`
-	Address      *addressBody `json:"address"`
-}
-
-func (b *updateRequest) change() record.Change {
-	return record.Change{
-		Title:        b.Title,
-		FirstName:    b.FirstName,
-		LastName:     b.LastName,
-		MobileNumber: b.MobileNumber,
-		Address:      (*record.AddressChange)(b.Address),
-	}
+	UserID *string `json:"userId"`
+	record.Change
 }
 
 // Bodies of answers.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"adsidecar/users/record"
 )
 
 // errNull refuses null, which would otherwise be taken for a member that is not there.
@@ -16,7 +18,7 @@ var errNull = errors.New("null")
 // text that is not UTF-8, halves of surrogate pairs, and whatever follows the object.
 var strict = json.JoinOptions(
 	json.RejectUnknownMembers(true),
-	json.WithUnmarshalers(json.JoinUnmarshalers(notNull[*string](), notNull[*addressBody]())),
+	json.WithUnmarshalers(json.JoinUnmarshalers(notNull[*string](), notNull[*record.AddressChange]())),
 )
 
 func notNull[T any]() *json.Unmarshalers {
@@ -48,6 +50,9 @@ func decode(body []byte, v any) error {
 		return invalidJSON(field, "The body is not valid JSON.")
 	case !errors.As(err, &semantic):
 		return invalidJSON("", "The body is not valid JSON.")
+	}
+	if semantic.JSONPointer == "" { // JSON that is broken further on, and does not even begin as an object
+		return invalidJSON("", "The body must be a JSON object.")
 	}
 	field := fieldOf(semantic.JSONPointer)
 	if errors.Is(err, json.ErrUnknownName) {

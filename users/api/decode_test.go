@@ -102,6 +102,7 @@ func TestBodiesOfCreate(t *testing.T) {
 		"text that is reordered": {change("lastName", "a\u202eb"), field, "lastName", "", false},
 		"a text that is long":    {change("title", strings.Repeat("ü", 33)), field, "title", "", false},
 		"depth":                  {`{"title":` + strings.Repeat("[", 30000), json, "title", "", false},
+		"depth of the body":      {strings.Repeat("[", 60000), json, "", "The body must be a JSON object.", false},
 		"depth in the address":   {`{"address":` + strings.Repeat("[", 30000), field, "address", "", false},
 		"depth that ends":        {`{"address":` + strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000) + "}", field, "address.a", "", false},
 	} {

@@ -120,7 +120,7 @@ func (f *fakeStore) Read(ctx context.Context, userID string) (record.Record, err
 	return record.Record{}, record.ErrNotFound
 }
 
-func (f *fakeStore) Update(ctx context.Context, r record.Record, from int64) error {
+func (f *fakeStore) Update(ctx context.Context, r record.Record, from record.Record) error {
 	if err := f.before(ctx); err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (f *fakeStore) Update(ctx context.Context, r record.Record, from int64) err
 	switch old, ok := f.records[r.UserID]; {
 	case !ok:
 		return record.ErrNotFound
-	case old.Version != from:
+	case old.Version != from.Version:
 		return record.ErrVersion
 	default:
 		r.Owner = old.Owner

@@ -26,7 +26,7 @@ func (s *service) authenticate(c *call) (answer, error) {
 	}
 	session, err := s.Accounts.SignIn(c.Context(), *in.Username, *in.Password)
 	if err != nil {
-		return answer{}, hung(err, account.ErrUnavailable)
+		return answer{}, blame(err, account.ErrUnavailable)
 	}
 	return answer{status: http.StatusOK, body: signInAnswer{
 		Status:  "success",
@@ -59,7 +59,7 @@ func (s *service) create(c *call) (answer, error) {
 	}
 	r, err := s.Records.Create(c.Context(), caller, attributes, key)
 	if err != nil {
-		return answer{}, hung(err, record.ErrUnavailable)
+		return answer{}, blame(err, record.ErrUnavailable)
 	}
 	return answer{
 		status: http.StatusCreated,
@@ -82,7 +82,7 @@ func (s *service) read(c *call) (answer, error) {
 	}
 	r, err := s.Records.Read(c.Context(), caller, c.userID)
 	if err != nil {
-		return answer{}, hung(err, record.ErrUnavailable)
+		return answer{}, blame(err, record.ErrUnavailable)
 	}
 	return answer{
 		status: http.StatusOK,
@@ -112,9 +112,9 @@ func (s *service) update(c *call) (answer, error) {
 		return answer{}, err
 	}
 	c.userID = *in.UserID
-	r, err := s.Records.Update(c.Context(), caller, c.userID, in.change(), match)
+	r, err := s.Records.Update(c.Context(), caller, c.userID, in.Change, match)
 	if err != nil {
-		return answer{}, hung(err, record.ErrUnavailable)
+		return answer{}, blame(err, record.ErrUnavailable)
 	}
 	return answer{status: http.StatusOK, header: map[string]string{"ETag": etag(r.Version)}, body: r.Attributes}, nil
 }
@@ -128,7 +128,7 @@ func (s *service) caller(c *call) (record.Caller, error) {
 	}
 	claims, err := s.Tokens.Verify(c.Context(), authorization[0])
 	if err != nil {
-		return record.Caller{}, hung(err, token.ErrUnavailable)
+		return record.Caller{}, blame(err, token.ErrUnavailable)
 	}
 	operator := s.OperatorsGroup != "" && slices.Contains(claims.Groups, s.OperatorsGroup)
 	return record.Caller{Subject: claims.Subject, Operator: operator}, nil

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -11,69 +12,87 @@ import (
 	"adsidecar/internal/web"
 )
 
+// The checks are public, and must not become load on what they are about: an answer is remembered.
 const (
-	// checkEvery is how long a part's state is remembered: the checks are public, and must not become load on the parts.
+	// checkEvery is for how long an answer holds.
 	checkEvery = time.Second
-	// checkWithin is how long a part may take to say that it is ready.
-	checkWithin = 2 * time.Second
+	// poolEvery is for how long the user pool's holds while it is ready: AWS limits how often it may be asked.
+	poolEvery = 5 * time.Second
+	// checkWithin is how long an answer may take: less than the second for which Envoy waits (envoy/users.go).
+	checkWithin = 800 * time.Millisecond
 )
 
-// part is something that endpoints depend on.
-type part struct {
+// dependency is something that endpoints cannot do without.
+type dependency struct {
 	name  string
 	check func(context.Context) error
+	every time.Duration // while it is ready
 	now   func() time.Time
 	log   *zap.Logger
 
-	mu    sync.Mutex // held while the part is asked: others wait for the same answer
+	mu    sync.Mutex // held while it is asked: others wait for the same answer
 	asked time.Time
 	err   error
 }
 
-func (s *service) newPart(name string, check func(context.Context) error) *part {
-	return &part{name: name, check: check, now: s.Now, log: s.Logger.With(zap.String("part", name))}
+func (s *service) newDependency(name string, check func(context.Context) error, every time.Duration) *dependency {
+	return &dependency{name: name, check: check, every: every, now: s.Now, log: s.Logger.With(zap.String("dependency", name))}
 }
 
-// ready is nil while the part is ready. Whose request it was that asked does not matter to the answer: ctx is not the request's.
-func (p *part) ready(ctx context.Context) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if now := p.now(); p.asked.IsZero() || now.Sub(p.asked) >= checkEvery {
+// ready is nil while the dependency is ready. Whose request it was that asked does not matter to the answer: ctx is not the request's.
+func (d *dependency) ready(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	every := d.every
+	if d.err != nil {
+		every = checkEvery
+	}
+	if d.asked.IsZero() || d.now().Sub(d.asked) >= every {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkWithin)
 		defer cancel()
-		p.note(p.check(ctx))
-		p.asked = p.now()
+		d.note(d.ask(ctx))
+		d.asked = d.now()
 	}
-	return p.err
+	return d.err
 }
 
-// note remembers the part's state, and logs when it changes.
-func (p *part) note(err error) {
+// ask turns a panic into an error.
+func (d *dependency) ask(ctx context.Context) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicError{value: v, stack: debug.Stack()}
+		}
+	}()
+	return d.check(ctx)
+}
+
+// note remembers the dependency's state, and logs when it changes.
+func (d *dependency) note(err error) {
 	switch {
-	case err != nil && p.err == nil:
-		p.log.Warn("not ready", zap.Error(err))
-	case err == nil && p.err != nil:
-		p.log.Info("ready again")
+	case err != nil && d.err == nil:
+		d.log.Warn("not ready", cause(err)...)
+	case err == nil && d.err != nil:
+		d.log.Info("ready again")
 	}
-	p.err = err
+	d.err = err
 }
 
-// firstUnready is the first part that is not ready, or nil.
-func firstUnready(ctx context.Context, parts []*part) *part {
-	for _, p := range parts {
-		if p.ready(ctx) != nil {
-			return p
+// firstUnready is the first dependency that is not ready, or nil.
+func firstUnready(ctx context.Context, all []*dependency) *dependency {
+	for _, d := range all {
+		if d.ready(ctx) != nil {
+			return d
 		}
 	}
 	return nil
 }
 
 // checkHandler answers the health checks of one endpoint, in text as the original services do.
-func checkHandler(parts []*part) http.HandlerFunc {
+func checkHandler(all []*dependency) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		status, text := http.StatusOK, "healthy"
-		if p := firstUnready(r.Context(), parts); p != nil {
-			status, text = http.StatusServiceUnavailable, p.unready()
+		if d := firstUnready(r.Context(), all); d != nil {
+			status, text = http.StatusServiceUnavailable, d.unready()
 			w.Header().Set("Retry-After", "1")
 		}
 		h := w.Header()
@@ -86,18 +105,18 @@ func checkHandler(parts []*part) http.HandlerFunc {
 }
 
 // readyHandler answers /readyz: whether everything is ready that the served endpoints need.
-func (s *service) readyHandler(parts []*part) http.HandlerFunc {
+func (s *service) readyHandler(all []*dependency) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if p := firstUnready(r.Context(), parts); p != nil {
+		if d := firstUnready(r.Context(), all); d != nil {
 			w.Header().Set("Retry-After", "1")
-			s.write(w, http.StatusServiceUnavailable, web.Error{Message: p.unready(), Code: "not_ready"})
+			s.write(w, http.StatusServiceUnavailable, web.Error{Message: d.unready(), Code: "not_ready"})
 			return
 		}
 		s.write(w, http.StatusOK, map[string]string{"status": "ready"})
 	}
 }
 
-func (p *part) unready() string { return p.name + " is unavailable" }
+func (d *dependency) unready() string { return d.name + " is unavailable" }
 
 func (s *service) live(w http.ResponseWriter, _ *http.Request) {
 	s.write(w, http.StatusOK, map[string]string{"status": "healthy"})

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap"
 )
 
-func TestReadinessIsOfTheEndpointsParts(t *testing.T) {
+func TestReadinessIsOfTheEndpointsDependencies(t *testing.T) {
 	for name, c := range map[string]struct {
 		down    func(*Config, func(context.Context) error)
 		unready []string
@@ -66,7 +66,7 @@ func TestReadinessIsOfTheEndpointsParts(t *testing.T) {
 	require.JSONEq(t, `{"status":"ready"}`, string(ready.body))
 }
 
-func TestReadinessOfPartsThatAreNotServedIsNotAsked(t *testing.T) {
+func TestReadinessOfWhatIsNotServedIsNotAsked(t *testing.T) {
 	h := start(t, func(c *Config) {
 		c.Serve = []Endpoint{Authenticate}
 		c.Store = func(context.Context) error { return errors.New("down") }
@@ -75,7 +75,7 @@ func TestReadinessOfPartsThatAreNotServedIsNotAsked(t *testing.T) {
 }
 
 // The checks are public: a flood of them must not reach the store.
-func TestPartsAreAskedOnceASecond(t *testing.T) {
+func TestDependenciesAreAskedOnceASecond(t *testing.T) {
 	now := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	var asked atomic.Int64
 	var down atomic.Bool
@@ -110,21 +110,66 @@ func TestPartsAreAskedOnceASecond(t *testing.T) {
 	now.add(time.Second)
 	require.Equal(t, http.StatusOK, check())
 
-	lines := h.logs.FilterField(zap.String("part", "the store")).All()
+	lines := h.logs.FilterField(zap.String("dependency", "the store")).All()
 	require.Len(t, lines, 2, "a line for each change")
 	require.Equal(t, zap.WarnLevel, lines[0].Level)
 	require.Equal(t, errDial.Error(), lines[0].ContextMap()["error"])
 	require.Equal(t, "ready again", lines[1].Message)
 }
 
-// A client that does not wait for the answer must not make the part look down to the others.
-func TestAPartIsAskedForAllAndNotForOneClient(t *testing.T) {
+// A client that does not wait for the answer must not make the dependency look down to the others.
+func TestADependencyIsAskedForAllAndNotForOneClient(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	p := (&service{Config: Config{Now: time.Now, Logger: zap.NewNop()}}).newPart("the store", func(ctx context.Context) error {
-		_, bounded := ctx.Deadline()
-		require.True(t, bounded)
+	d := (&service{Config: Config{Now: time.Now, Logger: zap.NewNop()}}).newDependency("the store", func(ctx context.Context) error {
+		deadline, _ := ctx.Deadline()
+		require.WithinRange(t, deadline, time.Now(), time.Now().Add(time.Second), "Envoy waits for a second")
 		return ctx.Err()
+	}, checkEvery)
+	require.NoError(t, d.ready(ctx))
+}
+
+// AWS limits how often the user pool may be asked.
+func TestAUserPoolThatIsReadyIsAskedEveryFiveSeconds(t *testing.T) {
+	now := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	var asked atomic.Int64
+	var down atomic.Bool
+	h := start(t, func(c *Config) {
+		c.Now = now.Now
+		c.Pool = func(context.Context) error {
+			asked.Add(1)
+			if down.Load() {
+				return errDial
+			}
+			return nil
+		}
 	})
-	require.NoError(t, p.ready(ctx))
+	after := func(d time.Duration, status int, calls int64) {
+		t.Helper()
+		now.add(d)
+		require.Equal(t, status, h.do(t, request{method: "GET", path: "/hc-authenticate"}).status)
+		require.Equal(t, calls, asked.Load())
+	}
+	after(0, http.StatusOK, 1)
+	down.Store(true)
+	after(5*time.Second-1, http.StatusOK, 1)
+	after(1, http.StatusServiceUnavailable, 2)
+	after(time.Second-1, http.StatusServiceUnavailable, 2)
+	after(1, http.StatusServiceUnavailable, 3)
+	down.Store(false)
+	after(time.Second, http.StatusOK, 4)
+	after(5*time.Second-1, http.StatusOK, 4)
+}
+
+func TestADependencyThatPanicsIsNotReady(t *testing.T) {
+	h := start(t, func(c *Config) { c.Store = func(context.Context) error { panic("the key is hunter2") } })
+	for range 2 {
+		got := h.do(t, request{method: "GET", path: "/hc-read"})
+		require.Equal(t, http.StatusServiceUnavailable, got.status)
+		require.Equal(t, "the store is unavailable", string(got.body))
+	}
+	lines := h.logs.FilterMessage("not ready").All()
+	require.Len(t, lines, 1)
+	require.Equal(t, "panic: a string", lines[0].ContextMap()["error"])
+	require.Contains(t, lines[0].ContextMap()["stack"], "TestADependencyThatPanicsIsNotReady")
 }

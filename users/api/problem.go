@@ -114,8 +114,8 @@ func methodNotAllowed(methods []string) *problem {
 	return newProblem(http.StatusMethodNotAllowed, "method_not_allowed", "Only "+allow+" is allowed here.", map[string]string{"Allow": allow})
 }
 
-// hung blames a part for the end of the request's time, or returns err as it is. A client that went away is no failure of the part.
-func hung(err, part error) error {
+// blame puts the end of the request's time down to a part, or returns err as it is. A client that went away is no failure of the part.
+func blame(err, part error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%w: %w", part, err)
 	}

@@ -32,8 +32,9 @@ func writeForEver(s *Store) error {
 				out.Lock()
 				fmt.Println(n, 1)
 				out.Unlock()
+				from := r
 				r.Version, r.LastName = 2, "updated"
-				if err := s.Update(context.Background(), r, 1); err != nil {
+				if err := s.Update(context.Background(), r, from); err != nil {
 					failed <- err
 					return
 				}
@@ -99,8 +100,9 @@ func TestAFullDiskIsUnavailable(t *testing.T) {
 
 	s := openStore(t, path) // there is room again
 	for n := range created {
-		_, err := s.Read(t.Context(), testRecord(n).UserID)
+		r, err := s.Read(t.Context(), testRecord(n).UserID)
 		require.NoError(t, err)
+		require.Equal(t, n == 0, r.Version == 2, "the first was updated when there was no room for another")
 	}
 	_, err = s.Read(t.Context(), testRecord(created).UserID)
 	require.ErrorIs(t, err, record.ErrNotFound)

@@ -2,6 +2,7 @@ package boltstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -55,7 +56,9 @@ func child(mode, path string) error {
 		for i := 0; ; i++ {
 			if err := s.Create(context.Background(), testRecord(i), nil, testNow); err != nil {
 				fmt.Println(i, err)
-				return s.Close()
+				r := testRecord(0)
+				r.Version = 2
+				return errors.Join(s.Update(context.Background(), r, testRecord(0)), s.Close()) // what has room is written
 			}
 		}
 	default:

@@ -39,13 +39,9 @@ var _ record.Store = (*Store)(nil)
 
 // Open opens the file at path, and makes it where it is missing. See [boltfile.Open].
 func Open(path string) (*Store, error) {
-	return open(boltfile.Config{Path: path})
-}
-
-func open(c boltfile.Config) (*Store, error) {
-	c.Kind, c.Schema = kind, schema
-	c.Buckets = [][]byte{recordBucket, keyBucket, expiryBucket}
-	file, err := boltfile.Open(c)
+	file, err := boltfile.Open(boltfile.Config{
+		Path: path, Kind: kind, Schema: schema, Buckets: [][]byte{recordBucket, keyBucket, expiryBucket},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -69,13 +65,12 @@ func (s *Store) Read(ctx context.Context, userID string) (record.Record, error) 
 	var r record.Record
 	err := s.file.View(func(tx *bbolt.Tx) error {
 		stored, err := readRecord(tx, userID)
-		r = stored.record(userID)
+		if err == nil || errors.Is(err, record.ErrDamaged) {
+			r = stored.record(userID)
+		}
 		return err
 	})
-	if err != nil {
-		return record.Record{}, mapped(err)
-	}
-	return r, nil
+	return r, mapped(err)
 }
 
 // Key implements [record.Store].
@@ -84,12 +79,11 @@ func (s *Store) Key(ctx context.Context, name string, now time.Time) (record.Key
 		return record.Key{}, err
 	}
 	var key record.Key
-	err := s.file.View(func(tx *bbolt.Tx) error {
-		stored, err := readKey(tx, name)
-		key = stored.key(name)
+	err := s.file.View(func(tx *bbolt.Tx) (err error) {
+		key, err = readKey(tx, name)
 		return err
 	})
-	if err == nil && !now.Before(key.Expires) {
+	if err == nil && key.Expired(now) {
 		err = record.ErrNotFound
 	}
 	if err != nil {
@@ -100,7 +94,9 @@ func (s *Store) Key(ctx context.Context, name string, now time.Time) (record.Key
 
 // Create implements [record.Store].
 func (s *Store) Create(ctx context.Context, r record.Record, key *record.Key, now time.Time) error {
-	value, err := newStored(r).encode()
+	stored := storedRecord{Owner: r.Owner}
+	stored.set(r)
+	value, err := encode(stored)
 	if err != nil {
 		return err
 	}
@@ -122,17 +118,20 @@ func (s *Store) Create(ctx context.Context, r record.Record, key *record.Key, no
 }
 
 // Update implements [record.Store].
-func (s *Store) Update(ctx context.Context, r record.Record, from int64) error {
+func (s *Store) Update(ctx context.Context, r, from record.Record) error {
 	return mapped(s.file.Update(ctx, func(tx *bbolt.Tx) error {
 		stored, err := readRecord(tx, r.UserID)
 		if err != nil {
 			return err
 		}
-		if stored.Version != from {
+		if stored.Version != from.Version {
 			return record.ErrVersion
 		}
-		stored.set(r)
-		value, err := stored.encode()
+		next := stored.record(r.UserID)
+		next.Merge(from.Attributes, r.Attributes)
+		next.Version = r.Version
+		stored.set(next)
+		value, err := encode(stored)
 		if err != nil {
 			return err
 		}
@@ -145,23 +144,27 @@ func readRecord(tx *bbolt.Tx, userID string) (storedRecord, error) {
 	if value == nil {
 		return storedRecord{}, record.ErrNotFound
 	}
-	stored, err := decodeRecord(value)
+	stored, err := decode[storedRecord](value)
 	if err != nil {
-		return storedRecord{}, fmt.Errorf("read the record %s: %w", userID, err)
+		err = fmt.Errorf("read the record %s: %w", userID, err)
+		if owner, bad := decode[storedOwner](value); bad == nil {
+			return storedRecord{Owner: owner.Owner}, fmt.Errorf("%w: %w", record.ErrDamaged, err)
+		}
+		return storedRecord{}, err
 	}
 	return stored, nil
 }
 
-func readKey(tx *bbolt.Tx, name string) (storedKey, error) {
+func readKey(tx *bbolt.Tx, name string) (record.Key, error) {
 	value := tx.Bucket(keyBucket).Get([]byte(name))
 	if value == nil {
-		return storedKey{}, record.ErrNotFound
+		return record.Key{}, record.ErrNotFound
 	}
-	stored, err := decodeKey(value)
+	stored, err := decode[storedKey](value)
 	if err != nil {
-		return storedKey{}, fmt.Errorf("read an idempotency key: %w", err)
+		return record.Key{}, fmt.Errorf("read an idempotency key: %w", err)
 	}
-	return stored, nil
+	return stored.key(name), nil
 }
 
 // putKey puts the key and its entry of the index, in place of an expired one of the name.
@@ -172,14 +175,14 @@ func putKey(tx *bbolt.Tx, key record.Key, now time.Time) error {
 	case errors.Is(err, record.ErrNotFound):
 	case err != nil:
 		return err
-	case now.Before(old.Expires):
+	case !old.Expired(now):
 		return record.ErrKeyTaken
 	default:
 		if err := index.Delete(expiryKey(old.Expires, key.Name)); err != nil {
 			return err
 		}
 	}
-	value, err := newStoredKey(key).encode()
+	value, err := encode(storedKey{Request: key.Request, UserID: key.UserID, Expires: key.Expires.UTC()})
 	if err != nil {
 		return err
 	}
@@ -189,13 +192,13 @@ func putKey(tx *bbolt.Tx, key record.Key, now time.Time) error {
 	return tx.Bucket(keyBucket).Put([]byte(key.Name), value)
 }
 
-// prune removes the keys that expired first, a few at a time. The index has whole seconds: a key goes up to a second late, never early.
+// prune removes the keys that expired first, a few at a time.
 func prune(tx *bbolt.Tx, now time.Time) error {
 	index, all := tx.Bucket(expiryBucket), tx.Bucket(keyBucket)
 	for range prunedEach {
 		// From the start each time: a cursor must not go on after a delete.
 		entry, _ := index.Cursor().First()
-		if len(entry) < seconds || expirySecond(entry) >= now.Unix() {
+		if len(entry) < seconds || expirySecond(entry) > now.Unix() {
 			return nil
 		}
 		if err := errors.Join(all.Delete(entry[seconds:]), index.Delete(entry)); err != nil {

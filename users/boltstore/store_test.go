@@ -53,24 +53,8 @@ func TestAClosedStoreIsUnavailable(t *testing.T) {
 	_, err = s.Key(t.Context(), "key", testNow)
 	require.ErrorIs(t, err, record.ErrUnavailable)
 	require.ErrorIs(t, s.Create(t.Context(), testRecord(1), nil, testNow), record.ErrUnavailable)
-	require.ErrorIs(t, s.Update(t.Context(), testRecord(1), 1), record.ErrUnavailable)
+	require.ErrorIs(t, s.Update(t.Context(), testRecord(1), testRecord(1)), record.ErrUnavailable)
 	require.ErrorIs(t, s.Ready(t.Context()), record.ErrUnavailable)
-}
-
-func TestASizeLimitIsUnavailable(t *testing.T) {
-	s, err := open(boltfile.Config{Path: testFile(t), MaxSize: 256 << 10})
-	require.NoError(t, err)
-	defer func() { require.NoError(t, s.Close()) }()
-	big := testRecord(0)
-	for n := 0; err == nil; n++ {
-		big.UserID, big.Address.FullAddress = testRecord(n).UserID, strings.Repeat("x", 10_000)
-		err = s.Create(t.Context(), big, nil, testNow)
-		require.Less(t, n, 100)
-	}
-	require.ErrorIs(t, err, record.ErrUnavailable)
-	require.NoError(t, s.Update(t.Context(), testRecord(0), 1), "a smaller write goes on")
-	_, err = s.Read(t.Context(), big.UserID)
-	require.ErrorIs(t, err, record.ErrNotFound)
 }
 
 func TestExpiredKeysGoWithLaterCreates(t *testing.T) {
@@ -135,7 +119,9 @@ func TestFieldsOfALaterVersionStay(t *testing.T) {
 		return tx.Bucket(recordBucket).Put([]byte("00000001"),
 			[]byte(`{"firstName":"a","points":12345678901234567890,"address":{"state":"NSW","country":{"code":"AU"}},"version":1,"owner":"sub"}`))
 	})
-	require.NoError(t, s.Update(t.Context(), record.Record{UserID: "00000001", Version: 2}, 1))
+	from, err := s.Read(t.Context(), "00000001")
+	require.NoError(t, err)
+	require.NoError(t, s.Update(t.Context(), record.Record{UserID: "00000001", Version: 2}, from))
 	require.NoError(t, s.file.View(func(tx *bbolt.Tx) error {
 		var got map[string]json.RawMessage
 		require.NoError(t, json.Unmarshal(tx.Bucket(recordBucket).Get([]byte("00000001")), &got))
@@ -162,10 +148,29 @@ func TestADamagedValueIsAnErrorThatDoesNotQuoteIt(t *testing.T) {
 			require.ErrorContains(t, err, "read the record 00000001")
 			require.NotContains(t, err.Error(), "secret")
 			require.NotErrorIs(t, err, record.ErrUnavailable)
-			require.ErrorIs(t, s.Update(t.Context(), testRecord(1), 1), errValue)
+			require.ErrorIs(t, s.Update(t.Context(), testRecord(1), testRecord(1)), errValue)
 			require.ErrorIs(t, s.Create(t.Context(), testRecord(1), nil, testNow), record.ErrExists, "never written over")
 		})
 	}
+}
+
+func TestOfADamagedRecordTheOwnerIsKnown(t *testing.T) {
+	s := openStore(t, testFile(t))
+	for value, owner := range map[string]string{
+		`{"version":"x","owner":"sub"}`: "sub", `{"title":[],"points":1,"owner":"sub","version":1}`: "sub", `{"version":1.5}`: "",
+	} {
+		raw(t, s, func(tx *bbolt.Tx) error { return tx.Bucket(recordBucket).Put([]byte("00000001"), []byte(value)) })
+		got, err := s.Read(t.Context(), "00000001")
+		require.ErrorIs(t, err, record.ErrDamaged)
+		require.Equal(t, record.Record{UserID: "00000001", Owner: owner}, got)
+	}
+	raw(t, s, func(tx *bbolt.Tx) error {
+		return tx.Bucket(recordBucket).Put([]byte("00000001"), []byte(`{"owner":"sub"`))
+	})
+	got, err := s.Read(t.Context(), "00000001")
+	require.ErrorIs(t, err, errValue)
+	require.NotErrorIs(t, err, record.ErrDamaged)
+	require.Zero(t, got)
 }
 
 func TestTextThatIsNotUTF8IsRefused(t *testing.T) {
@@ -194,18 +199,19 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`null`))
 	f.Add([]byte("\xff"))
 	f.Fuzz(func(t *testing.T, value []byte) {
-		if stored, err := decodeRecord(value); err == nil {
-			encoded, err := stored.encode()
+		if stored, err := decode[storedRecord](value); err == nil {
+			encoded, err := encode(stored)
 			require.NoError(t, err)
-			again, err := decodeRecord(encoded)
+			again, err := decode[storedRecord](encoded)
 			require.NoError(t, err)
 			require.Equal(t, stored.record("00000001"), again.record("00000001"))
 			require.Equal(t, len(stored.Unknown) == 0, len(again.Unknown) == 0)
+			require.Equal(t, len(stored.Address.Unknown) == 0, len(again.Address.Unknown) == 0)
 		}
-		if stored, err := decodeKey(value); err == nil {
-			encoded, err := stored.encode()
+		if stored, err := decode[storedKey](value); err == nil {
+			encoded, err := encode(stored)
 			require.NoError(t, err)
-			again, err := decodeKey(encoded)
+			again, err := decode[storedKey](encoded)
 			require.NoError(t, err)
 			require.True(t, stored.Expires.Equal(again.Expires))
 		}

@@ -61,7 +61,13 @@ func (e answered) Unwrap() error { return e.error }
 // refused reports whether the pool did not take this user with this password: unknown, wrong, or not allowed in.
 func refused(err error) bool {
 	code := awsclient.Code(err)
-	return code == codeUserNotFound || code == codeNotAuthorized && !secretRefused(err)
+	return code == codeUserNotFound || code == codeNotAuthorized && !secretRefused(err) && !lockedOut(err)
+}
+
+// lockedOut tells the NotAuthorizedException that judges no password: after too many wrong ones Cognito looks at none for a while, not
+// even at the right one. It has no code either.
+func lockedOut(err error) bool {
+	return awsclient.Code(err) == codeNotAuthorized && strings.HasPrefix(message(err), "Password attempts exceeded")
 }
 
 // secretRefused tells the one NotAuthorizedException that is about the client, not the user; Cognito has no code for it.
@@ -142,7 +148,7 @@ func (p *Pool) failure(ctx context.Context, operation string, err error) error {
 		broken      *smithy.DeserializationError
 		sending     *smithyhttp.RequestSendError
 	)
-	code, status := awsclient.Code(err), httpStatus(err)
+	code, status := awsclient.Code(err), awsclient.Status(err)
 	switch {
 	case errors.As(err, &final):
 		return final.error
@@ -152,7 +158,7 @@ func (p *Pool) failure(ctx context.Context, operation string, err error) error {
 		return fmt.Errorf("%s: %w: %w", operation, account.ErrUnavailable, ctx.Err())
 	case errors.As(err, &credentials):
 		return fmt.Errorf("%s: no AWS credentials: %s", operation, credentials.cause.Error())
-	case awsclient.Throttled(err), code == codeTooManyFailures:
+	case awsclient.Throttled(err), code == codeTooManyFailures, lockedOut(err):
 		return fmt.Errorf("%s: %w (%s)", operation, account.ErrThrottled, code)
 	case status >= http.StatusInternalServerError:
 		return fmt.Errorf("%s: %w (status %d%s)", operation, account.ErrUnavailable, status, requestID(err))

@@ -181,6 +181,38 @@ func TestErrorsForTheOperator(t *testing.T) {
 	}
 }
 
+// TestALockoutIsNoWrongPassword: the game must not tell its player that the password is wrong, and nobody is signed up.
+func TestALockoutIsNoWrongPassword(t *testing.T) {
+	for name, client := range map[string]strictfake.Client{
+		"a client that tells unknown users": {ID: clientID, Secret: secret},
+		"a client that hides them":          {ID: clientID, Secret: secret, HideUsers: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := start(t, strictfake.Config{Clients: []strictfake.Client{client}})
+			f.SetUser("john", strictfake.User{Password: password, Confirmed: true})
+			f.SetUser("jack", strictfake.User{Password: password, Confirmed: true})
+			_, err := f.signIn(t, "john", wrong)
+			require.ErrorIs(t, err, account.ErrRefused)
+			for range 5 {
+				_, err = f.signIn(t, "john", wrong)
+			}
+			require.ErrorIs(t, err, account.ErrThrottled)
+			for _, typed := range []string{wrong, password} {
+				f.ForgetCalls()
+				_, err = f.signIn(t, "john", typed)
+				require.ErrorIs(t, err, account.ErrThrottled)
+				require.NotErrorIs(t, err, account.ErrRefused)
+				require.Equal(t, known, f.Calls())
+			}
+			_, err = f.signIn(t, "jack", password)
+			require.NoError(t, err, "of others nothing is locked")
+			f.Unlock("john")
+			_, err = f.signIn(t, "john", password)
+			require.NoError(t, err)
+		})
+	}
+}
+
 // TestAUsernameIsNoErrorMessage: moto has the username as the text of a refusal.
 func TestAUsernameIsNoErrorMessage(t *testing.T) {
 	f := start(t, strictfake.Config{})

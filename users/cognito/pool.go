@@ -7,7 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"regexp"
-	"time"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
@@ -29,19 +29,14 @@ type Config struct {
 	PoolID, ClientID string
 	// ClientSecret is that client's secret. Empty: it has none.
 	ClientSecret string
-	// Now is the clock of the readiness cache. Nil: time.Now.
-	Now func() time.Time
 }
 
 // Pool is a user pool seen through one app client. It is safe for concurrent use.
 type Pool struct {
-	client                 *cip.Client
-	id, clientID, secret   string
-	now                    func() time.Time
-	checking               chan struct{} // holds one element while readiness is being read or checked
-	readinessExpires       time.Time
-	readiness              error
-	wasReady, readinessSet bool
+	client               *cip.Client
+	id, clientID, secret string
+	// ready is what Ready said last.
+	ready atomic.Bool
 }
 
 // New makes a pool. It calls nothing: whether the pool is there and lets us in is [Pool.Ready]'s to say. The error tells of every
@@ -63,10 +58,7 @@ func New(c Config) (*Pool, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-	p := &Pool{id: c.PoolID, clientID: c.ClientID, secret: c.ClientSecret, now: c.Now, checking: make(chan struct{}, 1)}
+	p := &Pool{id: c.PoolID, clientID: c.ClientID, secret: c.ClientSecret}
 	p.client = cip.NewFromConfig(c.AWS, func(o *cip.Options) {
 		if o.Credentials != nil {
 			o.Credentials = markedCredentials{o.Credentials}

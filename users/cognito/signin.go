@@ -113,19 +113,19 @@ func (a *attempt) initiateAuth(ctx context.Context) (account.Session, error) {
 
 // signUp reports whether a confirmation is out of question: the pool confirmed the user on its own, or the user was there before.
 func (a *attempt) signUp(ctx context.Context) (confirmed bool, err error) {
-	var t tries
+	var tries awsclient.Attempts
 	out, err := a.client.SignUp(ctx, &cip.SignUpInput{
 		ClientId:   &a.clientID,
 		Username:   &a.username,
 		Password:   &a.password,
 		SecretHash: a.secretHash(a.username),
-	}, t.watch)
+	}, cip.WithAPIOptions(tries.Watch))
 	switch {
 	case err == nil:
 		a.isNew = out.UserConfirmed
 		return out.UserConfirmed, nil
 	case awsclient.Code(err) == codeUsernameExists:
-		a.signUpLost = t.lost
+		a.signUpLost = tries.MaybeApplied
 		return true, nil
 	default:
 		return false, a.signUpFailure(ctx, err)
@@ -134,14 +134,14 @@ func (a *attempt) signUp(ctx context.Context) (confirmed bool, err error) {
 
 // confirm confirms the sign-up, whoever made it. A confirmation works once: that makes its caller the one whose user is new.
 func (a *attempt) confirm(ctx context.Context) error {
-	var t tries
-	_, err := a.client.AdminConfirmSignUp(ctx, &cip.AdminConfirmSignUpInput{UserPoolId: &a.id, Username: &a.username}, t.watch)
+	var tries awsclient.Attempts
+	_, err := a.client.AdminConfirmSignUp(ctx, &cip.AdminConfirmSignUpInput{UserPoolId: &a.id, Username: &a.username}, cip.WithAPIOptions(tries.Watch))
 	switch code := awsclient.Code(err); {
 	case err == nil:
 		a.isNew = true
 		return nil
 	case code == codeNotAuthorized: // "Current status is CONFIRMED": by another call, or by a try of this one whose answer was lost
-		a.isNew = a.isNew || t.lost
+		a.isNew = a.isNew || tries.MaybeApplied
 		return nil
 	case code == codeUserNotFound: // deleted since: the sign-in that follows says so
 		return nil

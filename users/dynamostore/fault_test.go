@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/require"
 
 	"adsidecar/users/record"
@@ -19,7 +21,9 @@ var calls = map[string]struct {
 	"create with a key": {"TransactWriteItems", func(ctx context.Context, s *Store) error {
 		return s.Create(ctx, testRecord("John", 1), testKey(), testNow)
 	}},
-	"update": {"UpdateItem", func(ctx context.Context, s *Store) error { return s.Update(ctx, testRecord("John", 2), 1) }},
+	"update": {"UpdateItem", func(ctx context.Context, s *Store) error {
+		return s.Update(ctx, testRecord("John", 2), testRecord("John", 1))
+	}},
 	"read": {"GetItem", func(ctx context.Context, s *Store) error {
 		_, err := s.Read(ctx, "31327518")
 		return err
@@ -87,7 +91,6 @@ func TestFailuresThatStayAreNotUnavailable(t *testing.T) {
 	for name, code := range map[string]string{
 		"a forbidden call":  "AccessDeniedException",
 		"an unknown key":    "UnrecognizedClientException",
-		"a missing table":   "ResourceNotFoundException",
 		"a refused request": "ValidationException",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -104,20 +107,94 @@ func TestFailuresThatStayAreNotUnavailable(t *testing.T) {
 	}
 }
 
+// TestAMissingTableIsNamed: both are missing, then that of the keys alone.
+func TestAMissingTableIsNamed(t *testing.T) {
+	c := clientConfig(t, endpoint(t))
+	nothing, keyless := New(c, "nothing"), New(c, "keyless")
+	makeTable(t, keyless, "keyless", types.KeySchemaElement{AttributeName: aws.String("userId"), KeyType: types.KeyTypeHash})
+	named := map[string]string{
+		"create": "nothing", "create with a key": "nothing or nothing-idempotency", "update": "nothing", "read": "nothing",
+		"key": "nothing-idempotency", "ready": "nothing",
+	}
+	for name, call := range calls {
+		err := call.do(within(t), nothing)
+		require.ErrorIs(t, err, record.ErrUnavailable, name)
+		require.ErrorContains(t, err, "there is no table "+named[name]+"; `adsidecar-users init` makes it: ", name)
+	}
+	for name, table := range map[string]string{
+		"create with a key": "keyless or keyless-idempotency", "key": "keyless-idempotency", "ready": "keyless-idempotency",
+	} {
+		err := calls[name].do(within(t), keyless)
+		require.ErrorIs(t, err, record.ErrUnavailable, name)
+		require.ErrorContains(t, err, "there is no table "+table+"; ", name)
+	}
+}
+
 func TestReady(t *testing.T) {
-	t.Run("a success counts for a second", func(t *testing.T) {
+	throttled := answers(http.StatusBadRequest, "ThrottlingException", "")
+	ready := func(t *testing.T, s *Store, p *proxy, reads, writes int) {
+		t.Helper()
+		p.next("GetItem")
+		p.next("PutItem")
+		require.NoError(t, s.Ready(within(t)))
+		require.Len(t, p.requests("GetItem"), reads)
+		require.Len(t, p.requests("PutItem"), writes)
+	}
+	const both = 2 // tables
+	t.Run("it reads each time, and tries to write once a minute", func(t *testing.T) {
 		s, p := newStore(t)
 		now := testNow
 		s.now = func() time.Time { return now }
-		p.next("PutItem")
-		require.NoError(t, s.Ready(within(t)))
-		require.Len(t, p.requests("PutItem"), 2, "one for each table")
-		require.NoError(t, s.Ready(within(t)))
-		require.Len(t, p.requests("PutItem"), 2)
-		now = now.Add(readyAge)
-		require.NoError(t, s.Ready(within(t)))
-		require.Len(t, p.requests("PutItem"), 4)
+		ready(t, s, p, 1, both)
+		ready(t, s, p, 1, 0)
+		now = now.Add(provedFor - 1)
+		ready(t, s, p, 1, 0)
+		now = now.Add(1)
+		ready(t, s, p, 1, both)
+		now = now.Add(-time.Hour)
+		ready(t, s, p, 1, both)
 	})
+	t.Run("a read that fails is seen at once", func(t *testing.T) {
+		s, p := newStore(t)
+		ready(t, s, p, 1, both)
+		p.next("GetItem", times(8, refused)...)
+		require.ErrorIs(t, s.Ready(within(t)), record.ErrUnavailable)
+		p.reset()
+		ready(t, s, p, 1, both)
+		ready(t, s, p, 1, 0)
+	})
+	for name, w := range writes {
+		t.Run("after a failed "+name+" it tries to write", func(t *testing.T) {
+			s, p := newStore(t)
+			w.prepare(t, s)
+			ready(t, s, p, 1, both)
+			p.next(w.operation, answers(http.StatusBadRequest, "AccessDeniedException", ""))
+			require.ErrorContains(t, w.do(t, s), "AccessDenied")
+			p.next("PutItem", answers(http.StatusBadRequest, "AccessDeniedException", ""))
+			require.ErrorContains(t, s.Ready(within(t)), "AccessDenied")
+			ready(t, s, p, 1, both)
+			require.NoError(t, w.do(t, s))
+			require.Error(t, w.do(t, s), "it is done")
+			ready(t, s, p, 1, 0)
+		})
+	}
+	for name, operation := range map[string]string{"read": "GetItem", "write": "PutItem"} {
+		t.Run("a throttled "+name+" does not make it unready", func(t *testing.T) {
+			s, p := newStore(t)
+			now := testNow
+			s.now = func() time.Time { return now }
+			p.next(operation, times(4, throttled)...)
+			require.ErrorIs(t, s.Ready(within(t)), record.ErrUnavailable, "nothing is known yet")
+			ready(t, s, p, 1, both)
+			now = now.Add(provedFor)
+			for range 2 {
+				p.next(operation, times(4, throttled)...)
+				require.NoError(t, s.Ready(within(t)))
+				require.Len(t, p.requests(operation), 4)
+			}
+			ready(t, s, p, 1, both)
+		})
+	}
 	t.Run("it changes nothing", func(t *testing.T) {
 		s, _ := newStore(t)
 		require.NoError(t, s.Ready(within(t)))

@@ -24,7 +24,7 @@ const (
 	attrVersion      = "version"
 )
 
-// Attributes of the table of idempotency keys, besides userId.
+// Attributes of the table of idempotency keys. It has userId as well: of the record that was created with the key.
 const (
 	attrKey     = "key"
 	attrRequest = "request"
@@ -64,9 +64,10 @@ func addressItem(a record.Address) dynamo.Item {
 
 // readRecord reads leniently what others wrote: whatever is missing or of another type is "", and without a version it is 0.
 func readRecord(userID string, item dynamo.Item) (record.Record, error) {
+	owner := dynamo.ReadString(item[attrOwner])
 	version, err := dynamo.ReadInt(item[attrVersion])
 	if err != nil {
-		return record.Record{}, fmt.Errorf("the version is %w", err)
+		return record.Record{UserID: userID, Owner: owner}, fmt.Errorf("%w: the version is %w", record.ErrDamaged, err)
 	}
 	address := dynamo.ReadMap(item[attrAddress])
 	return record.Record{
@@ -83,22 +84,17 @@ func readRecord(userID string, item dynamo.Item) (record.Record, error) {
 				FullAddress: dynamo.ReadString(address[attrFullAddress]),
 			},
 		},
-		Owner:   dynamo.ReadString(item[attrOwner]),
+		Owner:   owner,
 		Version: version,
 	}, nil
 }
 
-// keyItem has the expiry as the next whole second: a key lives up to a second longer, never shorter.
 func keyItem(k record.Key) dynamo.Item {
-	expires := k.Expires.Unix()
-	if k.Expires.Nanosecond() > 0 {
-		expires++
-	}
 	return dynamo.Item{
 		attrKey:     dynamo.String(k.Name),
 		attrRequest: dynamo.String(k.Request),
 		attrUserID:  dynamo.String(k.UserID),
-		attrExpires: dynamo.Int(expires),
+		attrExpires: dynamo.Int(k.Expires.Unix()),
 	}
 }
 

@@ -9,36 +9,48 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"adsidecar/internal/awsclient"
 	"adsidecar/internal/dynamo"
 	"adsidecar/users/record"
 )
 
-// readyAge is how long a success is believed: anybody may ask for the health of the service.
-const readyAge = time.Second
+const (
+	// readyID is the key of an item that is not there, in either table: no user ID, and no hash.
+	readyID = "ready"
+	// provedFor is how long a probe proves that the tables can be written, while no write has failed since.
+	provedFor = time.Minute
+)
 
-// readyID is the key of an item that is not there, in either table: no user ID, and no hash.
-const readyID = "ready"
-
-type readiness struct {
-	turn chan struct{} // one check at a time
-	last time.Time     // of the last success
-}
-
-// Ready implements [record.Store]: a read, and a write to each table whose condition cannot hold. They take the way of real ones,
-// permissions and capacity included, and change nothing. A success counts for a second.
+// Ready implements [record.Store]. Each call is a consistent read of one item that is not there (one read unit); after a failure, the
+// store's own or a write's, and otherwise at most once a minute, also a write to each table whose condition cannot hold (one write unit
+// each). They take the way of real ones, permissions and capacity included, and change nothing. A throttled check does not make a ready
+// store unready: it answers, and traffic that goes elsewhere meets the same tables.
 func (s *Store) Ready(ctx context.Context) error {
-	select {
-	case s.ready.turn <- struct{}{}:
-		defer func() { <-s.ready.turn }()
-	case <-ctx.Done():
-		return mapped(ctx.Err())
-	}
-	if age := s.now().Sub(s.ready.last); age >= 0 && age < readyAge {
+	err := s.check(ctx)
+	if awsclient.Throttled(err) && s.ready.Load() {
 		return nil
 	}
-	if _, err := s.get(ctx, s.records, attrUserID, readyID); !errors.Is(err, record.ErrNotFound) {
-		return err
+	s.ready.Store(err == nil)
+	return err
+}
+
+func (s *Store) check(ctx context.Context) error {
+	_, err := s.get(ctx, s.records, attrUserID, readyID)
+	if errors.Is(err, record.ErrNotFound) {
+		err = nil
+		if age := s.now().UnixNano() - s.proved.Load(); age < 0 || age >= int64(provedFor) {
+			err = s.probe(ctx)
+		}
 	}
+	if err != nil {
+		s.proved.Store(0)
+	}
+	return err
+}
+
+// probe proves that both tables can be written.
+func (s *Store) probe(ctx context.Context) error {
+	began := s.now()
 	for table, key := range map[string]string{s.records: attrUserID, s.keys: attrKey} {
 		_, err := s.client.PutItem(ctx, &dynamodb.PutItemInput{
 			TableName:                &table,
@@ -48,9 +60,9 @@ func (s *Store) Ready(ctx context.Context) error {
 		})
 		var refused *types.ConditionalCheckFailedException
 		if err != nil && !errors.As(err, &refused) {
-			return mapped(err)
+			return mapped(err, table)
 		}
 	}
-	s.ready.last = s.now()
+	s.proved.Store(began.UnixNano())
 	return nil
 }

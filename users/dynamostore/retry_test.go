@@ -48,7 +48,9 @@ var writes = map[string]write{
 		prepare: func(t *testing.T, s *Store) {
 			require.NoError(t, s.Create(within(t), testRecord("John", 1), nil, testNow))
 		},
-		do: func(t *testing.T, s *Store) error { return s.Update(within(t), testRecord("Jane", 2), 1) },
+		do: func(t *testing.T, s *Store) error {
+			return s.Update(within(t), testRecord("Jane", 2), testRecord("John", 1))
+		},
 	},
 }
 
@@ -90,7 +92,7 @@ func TestSomebodyElseWritesBetweenTheTries(t *testing.T) {
 	update := func(t *testing.T, s *Store) {
 		r, err := s.Read(within(t), "31327518")
 		require.NoError(t, err)
-		require.NoError(t, s.Update(within(t), testRecord("somebody", r.Version+1), r.Version))
+		require.NoError(t, s.Update(within(t), testRecord("somebody", r.Version+1), r))
 	}
 	create := func(t *testing.T, s *Store) {
 		require.NoError(t, s.Create(within(t), testRecord("somebody", 1), nil, testNow))
@@ -132,23 +134,34 @@ func TestSomebodyElseWritesBetweenTheTries(t *testing.T) {
 	}
 }
 
-func TestAConflictWithAnotherTransactionIsTriedAgain(t *testing.T) {
-	conflicts := map[string]fault{
-		"create with a key": answers(http.StatusBadRequest, "TransactionCanceledException",
-			`,"CancellationReasons":[{"Code":"None"},{"Code":"TransactionConflict"}]`),
-		"create": answers(http.StatusBadRequest, "TransactionConflictException", ""),
-		"update": answers(http.StatusBadRequest, "TransactionConflictException", ""),
+func TestWhatPassesIsTriedAgain(t *testing.T) {
+	cancelled := func(reasons string) fault {
+		return answers(http.StatusBadRequest, "TransactionCanceledException", `,"CancellationReasons":[`+reasons+`]`)
 	}
-	for name, w := range writes {
+	conflict := answers(http.StatusBadRequest, "TransactionConflictException", "")
+	for name, c := range map[string]struct {
+		write write
+		fault fault
+	}{
+		"create":            {writes["create"], conflict},
+		"update":            {writes["update"], conflict},
+		"create with a key": {writes["create with a key"], cancelled(`{"Code":"None"},{"Code":"TransactionConflict"}`)},
+		"a throttled table": {writes["create with a key"], cancelled(`{"Code":"None"},{"Code":"ThrottlingError"}`)},
+		"no capacity":       {writes["create with a key"], cancelled(`{"Code":"ProvisionedThroughputExceeded"},{"Code":"None"}`)},
+		"a user ID that was taken while the key was being written": {
+			writes["create with a key"], cancelled(`{"Code":"TransactionConflict"},{"Code":"ConditionalCheckFailed"}`),
+		},
+	} {
 		t.Run(name, func(t *testing.T) {
 			s, p := newStore(t)
+			w := c.write
 			w.prepare(t, s)
-			p.next(w.operation, times(conflictTries, conflicts[name])...)
+			p.next(w.operation, times(passingTries, c.fault)...)
 			require.ErrorIs(t, w.do(t, s), record.ErrUnavailable)
-			require.Len(t, p.requests(w.operation), conflictTries)
-			p.next(w.operation, times(conflictTries-1, conflicts[name])...)
+			require.Len(t, p.requests(w.operation), passingTries)
+			p.next(w.operation, times(passingTries-1, c.fault)...)
 			require.NoError(t, w.do(t, s))
-			require.Len(t, p.requests(w.operation), conflictTries)
+			require.Len(t, p.requests(w.operation), passingTries)
 		})
 	}
 }

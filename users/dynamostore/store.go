@@ -16,10 +16,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"adsidecar/internal/dynamo"
 	"adsidecar/users/record"
@@ -29,9 +32,9 @@ import (
 const KeysSuffix = "-idempotency"
 
 const (
-	// conflictTries and the waits between them are for items that another transaction is writing.
-	conflictTries = 6
-	conflictWait  = 25 * time.Millisecond // the longest first wait; each further one is twice as long
+	// passingTries and the waits between them are for writes that [dynamo.Passing] says to try again.
+	passingTries = 6
+	passingWait  = 25 * time.Millisecond // the longest first wait; each further one is twice as long
 )
 
 // Store is a [record.Store] in DynamoDB. It is safe for concurrent use.
@@ -41,7 +44,11 @@ type Store struct {
 
 	newID func() string // of a write
 	now   func() time.Time
-	ready readiness
+
+	// proved is when a probe last showed that both tables can be written, in Unix nanoseconds; 0 after a write that failed.
+	proved atomic.Int64
+	// ready is what Ready said last.
+	ready atomic.Bool
 }
 
 var _ record.Store = (*Store)(nil)
@@ -54,16 +61,15 @@ func New(c aws.Config, table string) *Store {
 		keys:    table + KeysSuffix,
 		newID:   cryptorand.Text,
 		now:     time.Now,
-		ready:   readiness{turn: make(chan struct{}, 1)},
 	}
 }
 
 // Init makes both tables where they are missing, and waits until they can be used. See [dynamo.Ensure].
 func (s *Store) Init(ctx context.Context) error {
-	return errors.Join(
-		dynamo.Ensure(ctx, s.client, dynamo.Table{Name: s.records, Key: attrUserID, Precious: true}),
-		dynamo.Ensure(ctx, s.client, dynamo.Table{Name: s.keys, Key: attrKey, Expires: attrExpires}),
-	)
+	if err := dynamo.Ensure(ctx, s.client, dynamo.Table{Name: s.records, Key: attrUserID, Protected: true}); err != nil {
+		return err
+	}
+	return dynamo.Ensure(ctx, s.client, dynamo.Table{Name: s.keys, Key: attrKey, Expires: attrExpires})
 }
 
 // Read implements [record.Store].
@@ -74,7 +80,7 @@ func (s *Store) Read(ctx context.Context, userID string) (record.Record, error) 
 	}
 	r, err := readRecord(userID, item)
 	if err != nil {
-		return record.Record{}, fmt.Errorf("read the record %s: %w", userID, err)
+		return r, fmt.Errorf("read the record %s: %w", userID, err)
 	}
 	return r, nil
 }
@@ -89,7 +95,7 @@ func (s *Store) Key(ctx context.Context, name string, now time.Time) (record.Key
 	if err != nil {
 		return record.Key{}, fmt.Errorf("read an idempotency key: %w", err)
 	}
-	if !now.Before(key.Expires) {
+	if key.Expired(now) {
 		return record.Key{}, record.ErrNotFound
 	}
 	return key, nil
@@ -100,7 +106,7 @@ func (s *Store) get(ctx context.Context, table, attr, key string) (dynamo.Item, 
 		TableName: &table, Key: dynamo.Item{attr: dynamo.String(key)}, ConsistentRead: aws.Bool(true),
 	})
 	if err != nil {
-		return nil, mapped(err)
+		return nil, mapped(err, table)
 	}
 	if len(out.Item) == 0 {
 		return nil, record.ErrNotFound
@@ -108,12 +114,22 @@ func (s *Store) get(ctx context.Context, table, attr, key string) (dynamo.Item, 
 	return out.Item, nil
 }
 
-// settled calls write until no other transaction is in its way.
-func settled(ctx context.Context, write func() error) error {
-	wait := conflictWait
+// try does a write, again while what is in its way is passing. A failure makes Ready ask whether there are more to come.
+func (s *Store) try(ctx context.Context, write func() error) error {
+	err := retryPassing(ctx, write)
+	var refused *types.ConditionalCheckFailedException
+	var cancelled *types.TransactionCanceledException
+	if err != nil && !errors.As(err, &refused) && !errors.As(err, &cancelled) {
+		s.proved.Store(0)
+	}
+	return err
+}
+
+func retryPassing(ctx context.Context, write func() error) error {
+	wait := passingWait
 	for try := 1; ; try++ {
 		err := write()
-		if err == nil || try == conflictTries || !dynamo.Conflict(err) {
+		if try == passingTries || !dynamo.Passing(err) {
 			return err
 		}
 		if err := pause(ctx, rand.N(wait)); err != nil {
@@ -134,8 +150,11 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// mapped adds record.ErrUnavailable where a later try may succeed.
-func mapped(err error) error {
+// mapped adds record.ErrUnavailable where a later try may succeed. tables are those that the call names.
+func mapped(err error, tables ...string) error {
+	if dynamo.Missing(err) {
+		return fmt.Errorf("%w: there is no table %s; `adsidecar-users init` makes it: %w", record.ErrUnavailable, strings.Join(tables, " or "), err)
+	}
 	if dynamo.Unavailable(err) {
 		return fmt.Errorf("%w: %w", record.ErrUnavailable, err)
 	}

@@ -1,6 +1,8 @@
 package dynamostore
 
 import (
+	"maps"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -76,20 +78,20 @@ func TestRecordsThatWereThereBefore(t *testing.T) {
 			item := test.item()
 			item["points"] = dynamo.Int(7)
 			putRaw(t, s, item)
-			got, err := s.Read(within(t), "31327518")
+			before, err := s.Read(within(t), "31327518")
 			require.NoError(t, err)
-			require.Equal(t, record.Record{UserID: "31327518", Attributes: test.want}, got)
+			require.Equal(t, record.Record{UserID: "31327518", Attributes: test.want}, before)
 
 			require.ErrorIs(t, s.Create(within(t), testRecord("Jane", 1), nil, testNow), record.ErrExists)
-			require.ErrorIs(t, s.Update(within(t), testRecord("Jane", 2), 1), record.ErrVersion)
-			require.NoError(t, s.Update(within(t), testRecord("Jane", 1), 0))
+			require.ErrorIs(t, s.Update(within(t), testRecord("Jane", 2), testRecord("John", 1)), record.ErrVersion)
+			require.NoError(t, s.Update(within(t), testRecord("Jane", 1), before))
 			want := testRecord("Jane", 1)
 			want.Owner = ""
-			got, err = s.Read(within(t), "31327518")
+			got, err := s.Read(within(t), "31327518")
 			require.NoError(t, err)
 			require.Equal(t, want, got)
 			require.Equal(t, dynamo.Int(7), getRaw(t, s, "31327518")["points"])
-			require.ErrorIs(t, s.Update(within(t), testRecord("Jane", 1), 0), record.ErrVersion)
+			require.ErrorIs(t, s.Update(within(t), testRecord("Jane", 1), before), record.ErrVersion)
 		})
 	}
 }
@@ -101,12 +103,85 @@ func TestAttributesOfOthersStay(t *testing.T) {
 	dynamo.ReadMap(item[attrAddress])["country"] = dynamo.String("AU")
 	putRaw(t, s, item)
 	p.next("UpdateItem")
-	require.NoError(t, s.Update(within(t), testRecord("Jane", 2), 1))
+	require.NoError(t, s.Update(within(t), testRecord("Jane", 2), testRecord("John", 1)))
 	require.Len(t, p.requests("UpdateItem"), 1)
 	got := getRaw(t, s, "31327518")
 	require.Equal(t, dynamo.Int(7), got["points"])
 	require.Equal(t, dynamo.String("AU"), dynamo.ReadMap(got[attrAddress])["country"])
 	require.Equal(t, dynamo.String("Jane"), got[attrFirstName])
+}
+
+// TestAnUpdateLeavesWhatItDoesNotUnderstand: of every other type, an attribute is read as nothing, and stays until it is given a value.
+func TestAnUpdateLeavesWhatItDoesNotUnderstand(t *testing.T) {
+	list := &types.AttributeValueMemberL{Value: []types.AttributeValue{dynamo.String("Mr"), dynamo.String("Dr")}}
+	set := &types.AttributeValueMemberSS{Value: []string{"0412", "0413"}}
+	odd := func() dynamo.Item {
+		return dynamo.Item{
+			attrTitle: list, attrFirstName: null(), attrLastName: dynamo.Int(7), attrMobileNumber: set,
+			attrAddress: dynamo.Map(dynamo.Item{attrPostcode: dynamo.Int(2000), attrSuburb: list, "country": dynamo.String("AU")}),
+		}
+	}
+	address := func(v types.AttributeValue) func() dynamo.Item {
+		return func() dynamo.Item {
+			item := odd()
+			delete(item, attrAddress)
+			if v != nil {
+				item[attrAddress] = v
+			}
+			return item
+		}
+	}
+	state := func(a *record.Attributes) { a.Address.State = "NSW" }
+	made := dynamo.Map(addressItem(record.Address{State: "NSW"}))
+	tests := map[string]struct {
+		item   func() dynamo.Item
+		change func(a *record.Attributes)
+		want   dynamo.Item // what becomes other than it was
+	}{
+		"nothing":                  {odd, func(*record.Attributes) {}, nil},
+		"another attribute":        {odd, func(a *record.Attributes) { a.FirstName = "John" }, dynamo.Item{attrFirstName: dynamo.String("John")}},
+		"the attribute itself":     {odd, func(a *record.Attributes) { a.Title = "Ms" }, dynamo.Item{attrTitle: dynamo.String("Ms")}},
+		"a number to other digits": {odd, func(a *record.Attributes) { a.LastName = "8" }, dynamo.Item{attrLastName: dynamo.String("8")}},
+		"a part of the address": {odd, state, dynamo.Item{attrAddress: dynamo.Map(dynamo.Item{
+			attrPostcode: dynamo.Int(2000), attrSuburb: list, "country": dynamo.String("AU"), attrState: dynamo.String("NSW"),
+		})}},
+		"the part of the address itself": {odd, func(a *record.Attributes) { a.Address.Suburb = "Perth" }, dynamo.Item{
+			attrAddress: dynamo.Map(dynamo.Item{
+				attrPostcode: dynamo.Int(2000), attrSuburb: dynamo.String("Perth"), "country": dynamo.String("AU"),
+			}),
+		}},
+		"nothing of an address that is a text": {address(dynamo.String("1 George St")), func(*record.Attributes) {}, nil},
+		"another attribute than an address that is a text": {
+			address(dynamo.String("1 George St")), func(a *record.Attributes) { a.Title = "Ms" }, dynamo.Item{attrTitle: dynamo.String("Ms")},
+		},
+		"a part of an address that is a text":    {address(dynamo.String("1 George St")), state, dynamo.Item{attrAddress: made}},
+		"a part of an address that is NULL":      {address(null()), state, dynamo.Item{attrAddress: made}},
+		"a part of an address that is missing":   {address(nil), state, dynamo.Item{attrAddress: made}},
+		"another attribute than a missing one":   {address(nil), func(a *record.Attributes) { a.Title = "Ms" }, dynamo.Item{attrTitle: dynamo.String("Ms")}},
+		"a part of an address that has no parts": {address(dynamo.Map(nil)), state, dynamo.Item{attrAddress: dynamo.Map(dynamo.Item{attrState: dynamo.String("NSW")})}},
+	}
+	s, _ := newStore(t)
+	s.newID = func() string { return "a write" }
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			item := test.item()
+			item[attrUserID], item[attrVersion] = dynamo.String("31327518"), dynamo.Int(3)
+			putRaw(t, s, item)
+			from, err := s.Read(within(t), "31327518")
+			require.NoError(t, err)
+			r := from
+			r.Version++
+			test.change(&r.Attributes)
+			require.NoError(t, s.Update(within(t), r, from))
+			want := item
+			maps.Copy(want, test.want)
+			want[attrVersion], want[attrWriteID] = dynamo.Int(4), dynamo.String("a write")
+			require.Equal(t, want, getRaw(t, s, "31327518"))
+			got, err := s.Read(within(t), "31327518")
+			require.NoError(t, err)
+			require.Equal(t, r, got, "it reads as the client was told")
+		})
+	}
 }
 
 func TestTheItemIsThatOfTheTable(t *testing.T) {
@@ -134,10 +209,13 @@ func TestADamagedVersionIsAnError(t *testing.T) {
 	item := recordItem(testRecord("John", 1))
 	item[attrVersion] = dynamo.String("secret")
 	putRaw(t, s, item)
-	_, err := s.Read(within(t), "31327518")
+	got, err := s.Read(within(t), "31327518")
+	require.ErrorIs(t, err, record.ErrDamaged)
+	require.NotErrorIs(t, err, record.ErrUnavailable)
+	require.Equal(t, record.Record{UserID: "31327518", Owner: "sub"}, got)
 	require.ErrorContains(t, err, "version is not a whole number")
 	require.NotContains(t, err.Error(), "secret")
-	require.ErrorContains(t, s.Update(within(t), testRecord("Jane", 2), 1), "version is not a whole number")
+	require.ErrorContains(t, s.Update(within(t), testRecord("Jane", 2), testRecord("John", 1)), "version is not a whole number")
 }
 
 func TestInit(t *testing.T) {
@@ -192,6 +270,21 @@ func TestInit(t *testing.T) {
 		both.Wait()
 		require.NoError(t, errs[0])
 		require.NoError(t, errs[1])
+	})
+	// As AWS answers whoever lets items expire for the second time.
+	twice := answers(http.StatusBadRequest, "ValidationException", "")
+	t.Run("another one was faster to let items expire", func(t *testing.T) {
+		p := newProxy(t, endpoint(t))
+		p.next("UpdateTimeToLive", func(w http.ResponseWriter, forward func() *http.Response) {
+			forward()
+			twice(w, nil)
+		})
+		require.NoError(t, New(clientConfig(t, p.server.URL), "faster").Init(within(t)))
+	})
+	t.Run("a refusal to let items expire is an error", func(t *testing.T) {
+		p := newProxy(t, endpoint(t))
+		p.next("UpdateTimeToLive", twice)
+		require.ErrorContains(t, New(clientConfig(t, p.server.URL), "refused").Init(within(t)), "let items expire")
 	})
 	t.Run("a table with another key is an error", func(t *testing.T) {
 		s := New(clientConfig(t, endpoint(t)), "foreign")

@@ -3,6 +3,7 @@ package record
 import (
 	"context"
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -89,6 +90,46 @@ func TestForeignAndMissingRecordsLookTheSame(t *testing.T) {
 	require.Equal(t, missing, foreign)
 	require.Equal(t, []string{"read", "read", "read"}, missingCalls)
 	require.Equal(t, missingCalls, foreignCalls)
+}
+
+// damaged is a fake store whose records cannot be read but for their owner.
+type damaged struct{ *fakeStore }
+
+func (d damaged) Read(ctx context.Context, userID string) (Record, error) {
+	r, err := d.fakeStore.Read(ctx, userID)
+	if err != nil {
+		return r, err
+	}
+	return Record{UserID: userID, Owner: r.Owner}, fmt.Errorf("get %s: %w", userID, ErrDamaged)
+}
+
+func TestADamagedRecordIsAFailureForThoseAloneWhoMaySeeIt(t *testing.T) {
+	at := func(version int64) Store {
+		r := owned()
+		r.Version = version
+		return newFakeStore(r)
+	}
+	for name, store := range map[string]Store{
+		"that cannot be read": damaged{newFakeStore(owned())}, "of a negative version": at(-1), "of the lowest version": at(math.MinInt64),
+		"of the last version": at(math.MaxInt64),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newService(t, Config{Store: store})
+			for _, caller := range []Caller{ann, ops, bob, {}} {
+				want := ErrDamaged
+				if caller == bob || caller == (Caller{}) {
+					want = ErrNotFound
+				}
+				r, err := s.Read(t.Context(), caller, someID)
+				require.ErrorIs(t, err, want)
+				require.Zero(t, r)
+				for _, match := range []*Match{nil, {Any: true}, {Versions: []int64{math.MaxInt64, -1}}, {}} {
+					_, err = s.Update(t.Context(), caller, someID, Change{}, match)
+					require.ErrorIs(t, err, want)
+				}
+			}
+		})
+	}
 }
 
 // wordy is a fake store that wraps its errors.

@@ -6,7 +6,7 @@ import (
 )
 
 // Errors of a [Service]. Besides it returns joined [*InvalidError], [*RevisionError], and the store's [ErrNotFound] and [ErrUnavailable].
-// Anything else is an internal failure.
+// Anything else, [ErrDamaged] too, is an internal failure.
 var (
 	// ErrIdempotencyConflict is returned by Create for an idempotency key that the caller has used with other attributes.
 	ErrIdempotencyConflict = errors.New("the idempotency key was used with other attributes")

@@ -95,16 +95,17 @@ func (f *fakeStore) Read(ctx context.Context, userID string) (r Record, err erro
 	return r, err
 }
 
-func (f *fakeStore) Update(ctx context.Context, r Record, from int64) error {
+func (f *fakeStore) Update(ctx context.Context, r, from Record) error {
 	return f.do(ctx, "update", func() error {
 		old, ok := f.records[r.UserID]
 		switch {
 		case !ok:
 			return ErrNotFound
-		case old.Version != from:
+		case old.Version != from.Version:
 			return ErrVersion
 		}
-		old.Attributes, old.Version = r.Attributes, r.Version
+		old.Merge(from.Attributes, r.Attributes)
+		old.Version = r.Version
 		f.records[r.UserID] = old
 		return nil
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -110,7 +111,8 @@ func (s *Service) Create(ctx context.Context, caller Caller, a Attributes, idemp
 	return Record{}, fmt.Errorf("create record: %w: no free user ID in %d tries", ErrUnavailable, createTries)
 }
 
-// Read returns a record, or [ErrNotFound], also for one that the caller may not see: whether it exists is not theirs to know.
+// Read returns a record, or [ErrNotFound], also for one that the caller may not see: whether it exists is not theirs to know. For
+// one that they may see and that makes no sense the error is [ErrDamaged].
 func (s *Service) Read(ctx context.Context, caller Caller, userID string) (Record, error) {
 	if err := validateUserID(userID); err != nil {
 		return Record{}, err
@@ -121,8 +123,11 @@ func (s *Service) Read(ctx context.Context, caller Caller, userID string) (Recor
 // read always asks the store, so that a record of somebody else takes as long as one that is not there.
 func (s *Service) read(ctx context.Context, caller Caller, userID string) (Record, error) {
 	r, err := s.store.Read(ctx, userID)
+	if err == nil && (r.Version < 0 || r.Version == math.MaxInt64) {
+		err = fmt.Errorf("%w: no update leads to its version, or from it", ErrDamaged)
+	}
 	switch {
-	case errors.Is(err, ErrNotFound), err == nil && !s.access.allows(caller, r):
+	case errors.Is(err, ErrNotFound), (err == nil || errors.Is(err, ErrDamaged)) && !s.access.allows(caller, r):
 		return Record{}, ErrNotFound
 	case err != nil:
 		return Record{}, fmt.Errorf("read record: %w", err)

@@ -17,6 +17,8 @@ var (
 	ErrKeyTaken = errors.New("the idempotency key is taken")
 	// ErrVersion is returned by Update when the record has another version.
 	ErrVersion = errors.New("the record has another version")
+	// ErrDamaged is returned by Read for a record that is there and makes no sense.
+	ErrDamaged = errors.New("the stored record is damaged")
 	// ErrUnavailable is returned when the store cannot be reached, is throttled or has no room: try later.
 	ErrUnavailable = errors.New("the store is unavailable")
 )
@@ -32,11 +34,13 @@ type Store interface {
 	Create(ctx context.Context, r Record, key *Key, now time.Time) error
 	// Key returns the key of this name if it has not expired at now, or ErrNotFound.
 	Key(ctx context.Context, name string, now time.Time) (Key, error)
-	// Read returns the record, or ErrNotFound.
+	// Read returns the record, or ErrNotFound. With ErrDamaged it returns the user ID and the owner, if that can be read.
 	Read(ctx context.Context, userID string) (Record, error)
-	// Update writes the attributes and the version of r over the record with its user ID, if that has the version from: else ErrVersion,
-	// or ErrNotFound. The owner, and whatever else is stored with the record, stay as they are.
-	Update(ctx context.Context, r Record, from int64) error
+	// Update writes the version of r, and those attributes of r that differ from the attributes of from, over the record with r's user ID,
+	// if that has the version of from: else ErrVersion, or ErrNotFound. from is what Read returned. The other attributes, the owner, and
+	// whatever else is stored with the record, stay as they are: what another program has written into an attribute in a form that Read
+	// does not understand is not lost before somebody gives that attribute a value.
+	Update(ctx context.Context, r, from Record) error
 	// Ready is nil while the store can be read and written.
 	Ready(ctx context.Context) error
 }

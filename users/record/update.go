@@ -49,7 +49,7 @@ func (s *Service) Update(ctx context.Context, caller Caller, userID string, c Ch
 		if !match.holds(r.Version) {
 			return Record{}, &RevisionError{Current: r.Version}
 		}
-		from := r.Version
+		from := r
 		c.apply(&r.Attributes)
 		r.Version++
 		switch err := s.store.Update(ctx, r, from); {
@@ -60,6 +60,16 @@ func (s *Service) Update(ctx context.Context, caller Caller, userID string, c Ch
 		}
 	}
 	return Record{}, ErrContended
+}
+
+// Merge writes over a what differs between from and to.
+func (a *Attributes) Merge(from, to Attributes) {
+	into, old := a.values(), from.values()
+	for i, value := range to.values() {
+		if *value != *old[i] {
+			*into[i] = *value
+		}
+	}
 }
 
 func (c *Change) apply(a *Attributes) {

@@ -79,7 +79,9 @@ var races = suite{
 		require.NoError(t, s.Create(ctx(t), john("31327518"), nil, now))
 		c := ctx(t)
 		for version := int64(1); version <= 3; version++ {
-			results := race(func(racer int) error { return s.Update(c, by(jane("31327518", version+1), racer), version) })
+			results := race(func(racer int) error {
+				return s.Update(c, by(jane("31327518", version+1), racer), at(john("31327518"), version))
+			})
 			winner := requireOneWinner(t, results, record.ErrVersion)
 			requireRecord(t, s, by(jane("31327518", version+1), winner))
 		}
@@ -87,7 +89,7 @@ var races = suite{
 	"one of many equal updates from a version wins": func(t *testing.T, s record.Store) {
 		require.NoError(t, s.Create(ctx(t), john("31327518"), nil, now))
 		c := ctx(t)
-		requireOneWinner(t, race(func(int) error { return s.Update(c, jane("31327518", 2), 1) }), record.ErrVersion)
+		requireOneWinner(t, race(func(int) error { return s.Update(c, jane("31327518", 2), john("31327518")) }), record.ErrVersion)
 		requireRecord(t, s, jane("31327518", 2))
 	},
 	"no update is lost, and every read sees the writes before it": func(t *testing.T, s record.Store) {
@@ -105,7 +107,7 @@ var races = suite{
 				}
 				seen = r.Version
 				next := jane("31327518", r.Version+1)
-				switch err := s.Update(c, next, r.Version); {
+				switch err := s.Update(c, next, r); {
 				case err == nil:
 					seen = next.Version
 					done++

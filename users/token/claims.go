@@ -17,9 +17,9 @@ const (
 // lastSecond is 9999-12-31T23:59:59Z: later dates have no RFC 3339 form, and are nobody's expiry.
 const lastSecond = 253402300799
 
-// judge checks the claims of a payload whose signature is right. A claim that is needed and missing, or has another type than
+// verifyClaims checks the claims of a payload whose signature is right. A claim that is needed and missing, or has another type than
 // Cognito gives it, makes the token malformed; a well-formed one of another client or kind is forbidden.
-func (v *Verifier) judge(text []byte) (Claims, error) {
+func (v *Verifier) verifyClaims(text []byte) (Claims, error) {
 	var p payload
 	if err := json.Unmarshal(text, &p); err != nil {
 		return Claims{}, unauthorized("the payload is not a JSON object with unique names") // the cause quotes it

@@ -18,7 +18,7 @@ func offline(t testing.TB, c *clock) *Verifier {
 	})
 	require.NoError(t, err)
 	v.keys.started = c.now() // no reading on demand
-	v.keys.set.Store(&keySet{byID: map[string]*rsa.PublicKey{kid: &poolKey().PublicKey}, verified: newMemory(memorySize)})
+	v.keys.set.Store(&keySet{byID: map[string]*rsa.PublicKey{kid: &poolKey().PublicKey}, verified: newCache(cacheSize)})
 	return v
 }
 
@@ -75,7 +75,7 @@ func FuzzClaims(f *testing.F) {
 		f.Add([]byte(payload))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		claims, err := v.judge(payload)
+		claims, err := v.verifyClaims(payload)
 		if err != nil {
 			require.Zero(t, claims)
 			return

@@ -21,7 +21,7 @@ const (
 // keySet are the issuer's keys as they were read once, and the tokens that they verified. The keys do not change.
 type keySet struct {
 	byID     map[string]*rsa.PublicKey
-	verified *memory
+	verified *cache
 }
 
 // parseKeys takes the keys of a JWKS that can have signed a token. Others are left out, as are entries that are no keys: the issuer may
@@ -47,7 +47,7 @@ func parseKeys(text []byte) (*keySet, error) {
 	if len(byID) == 0 {
 		return nil, errors.New("the JWKS has no RSA key for signatures of RS256")
 	}
-	return &keySet{byID: byID, verified: newMemory(memorySize)}, nil
+	return &keySet{byID: byID, verified: newCache(cacheSize)}, nil
 }
 
 // signingKey returns nil for a key that is not taken.

@@ -54,15 +54,15 @@ func newKeys(fetch func(context.Context) ([]byte, error), now func() time.Time, 
 	return &keys{fetch: fetch, interval: readInterval, now: now, random: rand.Float64, logger: logger, metrics: m, failure: errUnread}
 }
 
-// remembered returns the claims of a token that the present keys verified.
-func (k *keys) remembered(id tokenID) (Claims, bool) {
+// cached returns the claims of a token that the present keys verified.
+func (k *keys) cached(id tokenID) (Claims, bool) {
 	set := k.set.Load()
 	if set == nil {
 		return Claims{}, false
 	}
 	c, ok := set.verified.get(id)
 	if ok {
-		k.metrics.remembered.Inc()
+		k.metrics.cacheHits.Inc()
 	}
 	return c, ok
 }
@@ -128,7 +128,7 @@ func (k *keys) finish(ctx context.Context, r *reading) {
 	k.failure = err
 	if err != nil {
 		k.failures++
-		k.metrics.readsFailed.Inc()
+		k.metrics.notFetched.Inc()
 		k.logger.Warn("the issuer's keys could not be read", zap.Error(err), zap.Int("failures", k.failures))
 		return
 	}
@@ -193,21 +193,15 @@ func (k *keys) pause() time.Duration {
 	return time.Duration(float64(pause) * (1 - jitter + 2*jitter*k.random()))
 }
 
+// ready says why the keys have never been read; nil if they have.
 func (k *keys) ready() error {
 	if k.set.Load() != nil {
 		return nil
 	}
-	return k.unavailable()
-}
-
-func (k *keys) reachable() error { return k.unavailable() }
-
-// unavailable says why the last reading failed; nil if it did not.
-func (k *keys) unavailable() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.failure == nil {
-		return nil
+		return nil // read at this moment
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, k.failure)
 }

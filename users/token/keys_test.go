@@ -32,14 +32,12 @@ func TestVerifyBeforeTheKeysWereRead(t *testing.T) {
 	for range 2 {
 		require.ErrorIs(t, verify(t, v, p.access(nil)), ErrUnavailable)
 		require.ErrorIs(t, v.Ready(t.Context()), ErrUnavailable)
-		require.ErrorIs(t, v.Reachable(t.Context()), ErrUnavailable)
 	}
 	require.ErrorIs(t, verify(t, v, "x"), ErrUnauthorized, "what is no token needs no keys")
 	require.Zero(t, p.requests.Load(), "it is Run that reads the first keys")
 
 	require.NoError(t, v.keys.read(t.Context(), 0))
 	require.NoError(t, v.Ready(t.Context()))
-	require.NoError(t, v.Reachable(t.Context()))
 	require.NoError(t, verify(t, v, p.access(nil)))
 }
 
@@ -178,12 +176,14 @@ func TestABadAnswerKeepsTheKeys(t *testing.T) {
 			v := newVerifier(t, cfg)
 			p.serve(answer)
 			require.NoError(t, v.keys.read(t.Context(), 0))
-			require.ErrorIs(t, v.Ready(t.Context()), ErrUnavailable)
+			err := v.Ready(t.Context())
+			require.ErrorIs(t, err, ErrUnavailable)
+			require.NotContains(t, err.Error(), "hunter2")
 			require.ErrorIs(t, verify(t, v, p.access(nil)), ErrUnavailable)
 
 			p.publish(map[string]*rsa.PrivateKey{kid: poolKey()})
 			require.NoError(t, v.keys.read(t.Context(), 0))
-			require.NoError(t, v.Reachable(t.Context()))
+			require.NoError(t, v.Ready(t.Context()))
 
 			p.serve(answer)
 			p.advance(demandInterval)
@@ -191,9 +191,6 @@ func TestABadAnswerKeepsTheKeys(t *testing.T) {
 			require.EqualValues(t, 3, p.requests.Load(), "no redirect is followed, no try is repeated")
 			require.NoError(t, verify(t, v, p.access(nil)))
 			require.NoError(t, v.Ready(t.Context()))
-			err := v.Reachable(t.Context())
-			require.ErrorIs(t, err, ErrUnavailable)
-			require.NotContains(t, err.Error(), "hunter2")
 		})
 	}
 }
@@ -379,7 +376,7 @@ func TestRunEndsAReadingUnderWay(t *testing.T) {
 	<-asked
 	cancel()
 	require.NoError(t, <-done)
-	require.ErrorIs(t, v.Reachable(t.Context()), errUnread, "the end of the program is no failure of the issuer")
+	require.ErrorIs(t, v.Ready(t.Context()), errUnread, "the end of the program is no failure of the issuer")
 	v.keys.mu.Lock()
 	defer v.keys.mu.Unlock()
 	require.Nil(t, v.keys.reading)

@@ -11,23 +11,23 @@ import (
 type metrics struct {
 	ok, unauthorized, forbidden, unavailable prometheus.Counter
 
-	remembered           prometheus.Counter
-	readsOK, readsFailed prometheus.Counter
-	keys                 prometheus.Gauge
-	lastRead             prometheus.Gauge
+	cacheHits           prometheus.Counter
+	fetched, notFetched prometheus.Counter
+	keys                prometheus.Gauge
+	lastRead            prometheus.Gauge
 }
 
 func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	verified := prometheus.NewCounterVec(opts("token_verifications_total", "Tokens by what was found of them."), []string{"result"})
-	reads := prometheus.NewCounterVec(opts("jwks_reads_total", "Readings of the issuer's keys by result."), []string{"result"})
+	fetches := prometheus.NewCounterVec(opts("jwks_fetches_total", "Fetches of the issuer's keys by result."), []string{"result"})
 	m := &metrics{
 		// All are made now: a series that appears with its first event has no rate for it.
 		ok: verified.WithLabelValues("ok"), unauthorized: verified.WithLabelValues("unauthorized"),
 		forbidden: verified.WithLabelValues("forbidden"), unavailable: verified.WithLabelValues("unavailable"),
-		readsOK: reads.WithLabelValues("ok"), readsFailed: reads.WithLabelValues("error"),
+		fetched: fetches.WithLabelValues("ok"), notFetched: fetches.WithLabelValues("error"),
 
-		remembered: prometheus.NewCounter(opts("token_remembered_total", "Tokens that were verified before, with the same keys.")),
-		keys:       prometheus.NewGauge(prometheus.GaugeOpts(opts("jwks_keys", "Keys of the issuer that are accepted."))),
+		cacheHits: prometheus.NewCounter(opts("token_cache_hits_total", "Tokens that were verified before, with the same keys.")),
+		keys:      prometheus.NewGauge(prometheus.GaugeOpts(opts("jwks_keys", "Keys of the issuer that are accepted."))),
 		lastRead: prometheus.NewGauge(prometheus.GaugeOpts(opts("jwks_last_success_timestamp_seconds",
 			"Unix time at which the issuer's keys were last read; 0: never."))),
 	}
@@ -35,7 +35,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		return m, nil
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{verified, reads, m.remembered, m.keys, m.lastRead} {
+	for _, c := range []prometheus.Collector{verified, fetches, m.cacheHits, m.keys, m.lastRead} {
 		errs = append(errs, registerer.Register(c))
 	}
 	return m, errors.Join(errs...)
@@ -61,7 +61,7 @@ func (m *metrics) count(err error) {
 
 // read tells of a reading that succeeded.
 func (m *metrics) read(keys int, at time.Time) {
-	m.readsOK.Inc()
+	m.fetched.Inc()
 	m.keys.Set(float64(keys))
 	m.lastRead.Set(float64(at.UnixMilli()) / 1e3)
 }

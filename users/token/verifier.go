@@ -139,7 +139,7 @@ func (v *Verifier) verify(ctx context.Context, authorization string) (Claims, er
 	}
 	compact := []byte(t.text)
 	id := identify(compact)
-	if c, ok := v.keys.remembered(id); ok {
+	if c, ok := v.keys.cached(id); ok {
 		// All else was checked when it was verified, and the clock has only gone on since.
 		return c, v.checkExpiry(c.Expires)
 	}
@@ -155,7 +155,7 @@ func (v *Verifier) verify(ctx context.Context, authorization string) (Claims, er
 	if err != nil {
 		return Claims{}, unauthorized("the signature is wrong") // the cause may quote the token
 	}
-	c, err := v.judge(payload)
+	c, err := v.verifyClaims(payload)
 	if err != nil {
 		return Claims{}, err
 	}
@@ -172,10 +172,6 @@ func (v *Verifier) Run(ctx context.Context) error {
 
 // Ready is nil once keys have been read, and from then on.
 func (v *Verifier) Ready(context.Context) error { return v.keys.ready() }
-
-// Reachable is nil while the last reading of the keys succeeded: whether the issuer answers, without asking it. An outage is seen
-// within minutes, its end within half a minute.
-func (v *Verifier) Reachable(context.Context) error { return v.keys.reachable() }
 
 func unauthorized(reason string) error { return fmt.Errorf("%w: %s", ErrUnauthorized, reason) }
 

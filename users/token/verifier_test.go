@@ -291,19 +291,19 @@ func TestVerifyCountsWhatItFinds(t *testing.T) {
 	p.serve(text(500, ""))
 	require.NoError(t, v.keys.read(t.Context(), 0))
 	require.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(`
+# HELP adsidecar_users_jwks_fetches_total Fetches of the issuer's keys by result.
+# TYPE adsidecar_users_jwks_fetches_total counter
+adsidecar_users_jwks_fetches_total{result="error"} 1
+adsidecar_users_jwks_fetches_total{result="ok"} 1
 # HELP adsidecar_users_jwks_keys Keys of the issuer that are accepted.
 # TYPE adsidecar_users_jwks_keys gauge
 adsidecar_users_jwks_keys 1
 # HELP adsidecar_users_jwks_last_success_timestamp_seconds Unix time at which the issuer's keys were last read; 0: never.
 # TYPE adsidecar_users_jwks_last_success_timestamp_seconds gauge
 adsidecar_users_jwks_last_success_timestamp_seconds 1.7723664e+09
-# HELP adsidecar_users_jwks_reads_total Readings of the issuer's keys by result.
-# TYPE adsidecar_users_jwks_reads_total counter
-adsidecar_users_jwks_reads_total{result="error"} 1
-adsidecar_users_jwks_reads_total{result="ok"} 1
-# HELP adsidecar_users_token_remembered_total Tokens that were verified before, with the same keys.
-# TYPE adsidecar_users_token_remembered_total counter
-adsidecar_users_token_remembered_total 1
+# HELP adsidecar_users_token_cache_hits_total Tokens that were verified before, with the same keys.
+# TYPE adsidecar_users_token_cache_hits_total counter
+adsidecar_users_token_cache_hits_total 1
 # HELP adsidecar_users_token_verifications_total Tokens by what was found of them.
 # TYPE adsidecar_users_token_verifications_total counter
 adsidecar_users_token_verifications_total{result="forbidden"} 1

@@ -11,8 +11,12 @@ import (
 	"unicode/utf8"
 )
 
-// shortestPassword is what Cognito asks for whatever the policy.
-const shortestPassword = 6
+const (
+	// shortestPassword is what Cognito asks for whatever the policy.
+	shortestPassword = 6
+	// mostWrong is how many wrong passwords in a row lock a user out.
+	mostWrong = 5
+)
 
 var (
 	usernamePattern = regexp.MustCompile(`^[\p{L}\p{M}\p{S}\p{N}\p{P}]+$`)
@@ -112,6 +116,8 @@ func (s *Server) signIn(c *Client, parameters map[string]string) (any, error) {
 		return nil, wrong
 	case !ok:
 		return nil, &Error{Type: "UserNotFoundException", Message: "User does not exist."}
+	case u.wrong >= mostWrong:
+		return nil, notAuthorized("Password attempts exceeded")
 	case u.Disabled:
 		return nil, notAuthorized("User is disabled.")
 	case u.ResetRequired:
@@ -119,8 +125,11 @@ func (s *Server) signIn(c *Client, parameters map[string]string) (any, error) {
 	case !u.Confirmed && (s.config.UnconfirmedFirst || u.Password == password):
 		return nil, &Error{Type: "UserNotConfirmedException", Message: "User is not confirmed."}
 	case u.Password != password:
+		u.wrong++
 		return nil, wrong
-	case u.Challenge != "":
+	}
+	u.wrong = 0
+	if u.Challenge != "" {
 		return map[string]any{"ChallengeName": u.Challenge, "ChallengeParameters": map[string]string{"USER_ID_FOR_SRP": name}, "Session": uuid()}, nil
 	}
 	return s.tokens(c, name, u)

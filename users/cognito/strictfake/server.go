@@ -2,7 +2,7 @@
 // passwords in the clear and never must be reached from outside a test machine.
 //
 // It is as strict as AWS's documents say, where moto is lax: it checks SECRET_HASH in every call, lets no unconfirmed user in, can
-// hide whether a user exists, enforces the password policy, wants requests of administrators signed with a known access key (it does
+// hide whether a user exists, enforces the password policy, locks users out after five wrong passwords, wants requests of administrators signed with a known access key (it does
 // not verify the signature itself), and can throttle, fail, hang and lose answers. Answers have AWS's shapes: x-amz-json-1.1, __type,
 // X-Amzn-Errortype. Tokens are signed with RS256 and have Cognito's claims; their key is at /POOL/.well-known/jwks.json.
 //
@@ -75,6 +75,8 @@ type User struct {
 	Challenge string
 	// Sub is the user's ID. Empty: a new UUID.
 	Sub string
+
+	wrong int // passwords in a row
 }
 
 // Server is a running fake. It is safe for concurrent use.
@@ -174,6 +176,15 @@ func (s *Server) User(name string) (u User, ok bool) {
 		return *found, true
 	}
 	return User{}, false
+}
+
+// Unlock ends the lockout of a user, which Cognito does after a while.
+func (s *Server) Unlock(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if u, ok := s.users[name]; ok {
+		u.wrong = 0
+	}
 }
 
 // Calls are the operations that came in, in order, tries and faults included.

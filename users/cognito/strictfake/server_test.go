@@ -141,3 +141,27 @@ func TestTokens(t *testing.T) {
 		})
 	}
 }
+
+func TestLockout(t *testing.T) {
+	s := start(t, strictfake.Config{Clients: []strictfake.Client{{ID: "game"}}})
+	s.SetUser("john", strictfake.User{Password: "randompassword", Confirmed: true})
+	signIn := func(password string) any {
+		return call(t, s, "InitiateAuth", map[string]any{
+			"ClientId": "game", "AuthFlow": "USER_PASSWORD_AUTH", "AuthParameters": map[string]string{"USERNAME": "john", "PASSWORD": password},
+		}).body["message"]
+	}
+	for range 2 {
+		for range 4 {
+			require.Equal(t, "Incorrect username or password.", signIn("wrong-password"))
+		}
+		require.Nil(t, signIn("randompassword"), "which ends the row")
+	}
+	for range 5 {
+		require.Equal(t, "Incorrect username or password.", signIn("wrong-password"))
+	}
+	for _, password := range []string{"wrong-password", "randompassword", "randompassword"} {
+		require.Equal(t, "Password attempts exceeded", signIn(password))
+	}
+	s.Unlock("john")
+	require.Nil(t, signIn("randompassword"))
+}

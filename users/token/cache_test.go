@@ -42,23 +42,23 @@ func TestGroupsBelongToTheCaller(t *testing.T) {
 	}
 }
 
-func TestMemoryIsBoundedAndKeepsWhatIsUsed(t *testing.T) {
+func TestCacheIsBoundedAndKeepsWhatIsUsed(t *testing.T) {
 	const size = 8
-	m := newMemory(size)
+	c := newCache(size)
 	id := func(n uint64) (id tokenID) {
 		binary.BigEndian.PutUint64(id[:], n)
 		return id
 	}
-	m.put(id(0), Claims{Subject: "used"})
+	c.put(id(0), Claims{Subject: "used"})
 	for n := range uint64(20 * size) {
-		m.put(id(n+1), Claims{Subject: "other"})
-		require.LessOrEqual(t, len(m.young)+len(m.old), 2*size)
-		c, ok := m.get(id(0))
+		c.put(id(n+1), Claims{Subject: "other"})
+		require.LessOrEqual(t, len(c.young)+len(c.old), 2*size)
+		used, ok := c.get(id(0))
 		require.True(t, ok)
-		require.Equal(t, "used", c.Subject)
-		_, ok = m.get(id(n + 1))
+		require.Equal(t, "used", used.Subject)
+		_, ok = c.get(id(n + 1))
 		require.True(t, ok)
 	}
-	_, ok := m.get(id(1))
+	_, ok := c.get(id(1))
 	require.False(t, ok)
 }

@@ -201,7 +201,8 @@ func documented(t *testing.T) map[string]string {
 // TestDocumentedGatewaysWork: what a reader copies is valid, for the program and for Envoy.
 func TestDocumentedGatewaysWork(t *testing.T) {
 	environment := []string{
-		"ISSUER=http://127.0.0.1:5000/pool", "JWKS_URL=http://127.0.0.1:5000/pool/keys", "CLIENT_ID=game", "SOURCE_URL=http://127.0.0.1:5001/ads.json",
+		"ISSUER=http://127.0.0.1:5000/us-east-1_local", "JWKS_URL=http://127.0.0.1:5000/us-east-1_local/keys", "CLIENT_ID=game",
+		"USERS_CLIENT_ID=users", "COGNITO_ENDPOINT=http://127.0.0.1:5000", "SOURCE_URL=http://127.0.0.1:5001/ads.json",
 	}
 	for name, text := range documented(t) {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -17,12 +18,13 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"adsidecar/e2e/stack"
+	"adsidecar/envoy/gateway"
 )
 
 // TestReadmeCommands runs the README's shell blocks as a reader would, in the repository's folder (a copy by links), but for `make run` and
 // `make test`, which continuous integration runs. The gateway of the reader's own is the stack's; Envoy and Cognito are real.
 func TestReadmeCommands(t *testing.T) {
-	s := start(t, stack.Options{NoControlPlane: true, NoEnvoy: true})
+	s := start(t, stack.Options{NoControlPlane: true, NoEnvoy: true, Users: &stack.UsersOptions{NoStart: true}})
 	dir := t.TempDir()
 	for _, name := range []string{"bin", "compose", "docs", "examples"} {
 		require.NoError(t, os.Symlink(filepath.Join(tools.Root, name), filepath.Join(dir, name)))
@@ -31,18 +33,19 @@ func TestReadmeCommands(t *testing.T) {
 	require.NoError(t, os.MkdirAll(path, 0o700))
 	require.NoError(t, os.Symlink(tools.Envoy, filepath.Join(path, "envoy")))
 	require.NoError(t, os.Symlink(tools.Python, filepath.Join(path, "python3")))
-	gateway, err := os.ReadFile(s.ControlPlane().ConfigFile)
+	text, err := os.ReadFile(s.ControlPlane().ConfigFile)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "gateway.yaml"), gateway, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "gateway.yaml"), text, 0o600))
 	var config struct{ Listener struct{ Address string } }
-	require.NoError(t, yaml.Unmarshal(gateway, &config))
+	require.NoError(t, yaml.Unmarshal(text, &config))
 	base := "http://" + config.Listener.Address
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, ".run"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, ".run", "env"), fmt.Appendf(nil,
 		"BASE_URL=%s\nCOGNITO_ENDPOINT=%s\nCLIENT_ID=%s\nUSERNAME=%s\nPASSWORD=%s\nCONTROLPLANE_URL=%s\n",
 		base, moto.Endpoint, s.ClientID, stack.Username, stack.Password, s.ControlPlane().URL), 0o600))
 
-	environment := []string{"PATH=" + path + string(os.PathListSeparator) + os.Getenv("PATH"), "CONTROLPLANE_URL=" + s.ControlPlane().URL}
+	environment := append([]string{"PATH=" + path + string(os.PathListSeparator) + os.Getenv("PATH"), "CONTROLPLANE_URL=" + s.ControlPlane().URL},
+		stack.AWSEnvironment...)
 	shell := func(script string) string {
 		cmd := exec.CommandContext(deadline(t, time.Minute), "/bin/sh", "-ec", script)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), environment...)
@@ -85,12 +88,16 @@ func TestReadmeCommands(t *testing.T) {
 			}
 		case strings.Contains(block, " serve "):
 			lines := strings.Split(strings.TrimSpace(block), "\n")
-			require.Len(t, lines, 3, "serve, bootstrap, envoy")
+			require.Len(t, lines, 4, "serve, serve, bootstrap, envoy")
 			background(lines[0])
 			answers(s.ControlPlane().URL + "/readyz")
-			shell(lines[1])
-			background(lines[2])
+			background(lines[1])
+			shell(lines[2])
+			background(lines[3])
 			answers(base + "/health")
+			for _, e := range gateway.Endpoints {
+				answers(base + e.HealthPath())
+			}
 		}
 	}
 	for _, block := range blocks {
@@ -100,11 +107,34 @@ func TestReadmeCommands(t *testing.T) {
 		}
 	}
 	require.Len(t, ran, 5, "each block was run: %v", ran)
-	require.Equal(t, 2, strings.Count(ran[". .run/env"], `"videoUrl":"https://`), ran[". .run/env"])
+	requirePlayer(t, ran[". .run/env"])
 	require.Regexp(t, `^200 \{"id":"[0-9a-f]{32}"`, ran["set -a; . .run/env; set +a"])
 	require.Contains(t, ran["bin/adsidecar validate --config gateway.yaml --campaigns compose/campaigns.json"], "100 ads, 0 rejected")
 	require.Contains(t, ran["bin/adsidecar explain --config gateway.yaml --country us --lang eng --at 2026-12-24T23:59:59Z"], "key us/eng answers")
 	require.Contains(t, ran["curl -s $CONTROLPLANE_URL/api/v1/status"], `"ads": 100`)
+}
+
+// requirePlayer checks what the quick start prints: the record, the record after its update, and an ad.
+func requirePlayer(t *testing.T, out string) {
+	t.Helper()
+	bodies := json.NewDecoder(strings.NewReader(out))
+	next := func() map[string]any {
+		var body map[string]any
+		require.NoError(t, bodies.Decode(&body), out)
+		return body
+	}
+	record := next()
+	require.Regexp(t, `^[0-9]{8}$`, record["userId"])
+	want := map[string]any{
+		"title": "Mr", "firstName": "John", "lastName": "Smith", "mobileNumber": "047777777",
+		"address": map[string]any{"postcode": "2040", "suburb": "leichhdart", "state": "NSW", "fullAddress": "1 Short St"},
+	}
+	delete(record, "userId")
+	require.Equal(t, want, record)
+	want["mobileNumber"] = "0411111111"
+	require.Equal(t, want, next(), "what is not named stays")
+	require.Contains(t, next(), "videoUrl")
+	require.False(t, bodies.More(), out)
 }
 
 // shellBlocks are the README's sh blocks, without their indentation.

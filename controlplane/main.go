@@ -5,9 +5,6 @@
 package main
 
 import (
-	"context"
-	"io"
-
 	"github.com/spf13/cobra"
 
 	"adsidecar/envoy/gateway"
@@ -15,11 +12,6 @@ import (
 )
 
 func main() { program.Main(command()) }
-
-// run is main without the process: args in, exit code out.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	return program.Run(ctx, command(), args, stdin, stdout, stderr)
-}
 
 func command() *cobra.Command {
 	root := &cobra.Command{Use: "adsidecar", Short: "Control plane of the ad gateway."}

@@ -112,7 +112,8 @@ func serve(ctx context.Context, c *gateway.Config, hangup <-chan os.Signal, log 
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return program.Part("xds", fleet.Serve(ctx, xdsListener)) })
-	group.Go(func() error { return program.Part("admin", (&web.Server{Handler: handler, Logger: log.Named("admin")}).Serve(ctx, adminListener)) })
+	server := &web.Server{Handler: handler, Logger: log.Named("admin")}
+	group.Go(func() error { return program.Part("admin", server.Serve(ctx, adminListener)) })
 	group.Go(func() error { return program.Part("publish", loop.Run(ctx)) })
 	group.Go(func() error { return retries(ctx, hangup, fleet, loop, log) })
 	if watch != nil {

@@ -120,7 +120,7 @@ func (f *fakeStore) Read(ctx context.Context, userID string) (record.Record, err
 	return record.Record{}, record.ErrNotFound
 }
 
-func (f *fakeStore) Update(ctx context.Context, r record.Record, from record.Record) error {
+func (f *fakeStore) Update(ctx context.Context, r, from record.Record) error {
 	if err := f.before(ctx); err != nil {
 		return err
 	}

@@ -128,8 +128,8 @@ type doubt struct {
 	id        string        // of the record that the create made all the same; "": none
 }
 
-// step creates a record, every second time with a key, or updates the one that it has created last. A write that fails is in doubt; the error
-// says how it failed.
+// step creates a record, every second time with a key, or updates the one that it has created last. A write that fails is in doubt; the
+// error says how it failed.
 func (w *ledgerWriter) step() error {
 	w.steps++
 	mark := fmt.Sprintf("%s%d", w.name, w.steps)

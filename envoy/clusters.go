@@ -158,6 +158,18 @@ func http2With(o *corev3.Http2ProtocolOptions, common *corev3.HttpProtocolOption
 	})}
 }
 
+// http1With makes a cluster speak HTTP/1.1.
+func http1With(common *corev3.HttpProtocolOptions) map[string]*anypb.Any {
+	return map[string]*anypb.Any{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": mustAny(&upstreamsv3.HttpProtocolOptions{
+		CommonHttpProtocolOptions: common,
+		UpstreamProtocolOptions: &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_{
+			ExplicitHttpConfig: &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig{
+				ProtocolConfig: &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_HttpProtocolOptions{HttpProtocolOptions: &corev3.Http1ProtocolOptions{}},
+			},
+		},
+	})}
+}
+
 // tls verifies a server by name (a wildcard certificate counts); certFile and keyFile are ours, where it asks for one.
 func tls(serverName, caFile, certFile, keyFile string) *corev3.TransportSocket {
 	validation := &tlsv3.CertificateValidationContext{

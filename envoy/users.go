@@ -19,7 +19,9 @@ import (
 )
 
 const (
-	usersTimeout        = 15 * time.Second
+	usersTimeout = 15 * time.Second
+	// usersReadTry is how long one try of a read may take: more than the service gives itself, so only a server that froze is left.
+	usersReadTry        = 11 * time.Second
 	usersConnectTimeout = time.Second
 	// usersIdleTimeout is below the two minutes after which the service closes an idle connection: a request never meets a connection
 	// that the other side is about to close.
@@ -114,6 +116,7 @@ func only(r *routev3.Route, methods string) *routev3.Route {
 func readRetries() *routev3.RetryPolicy {
 	p := elsewhere(retries())
 	p.RetryOn += ",reset"
+	p.PerTryTimeout = duration(usersReadTry)
 	return p
 }
 
@@ -135,7 +138,11 @@ func usersCluster(e gateway.Endpoint) string { return "users-" + string(e) }
 func usersClusters(c *gateway.Config) []*clusterv3.Cluster {
 	clusters := make([]*clusterv3.Cluster, 0, len(gateway.Endpoints)+1)
 	for _, e := range gateway.Endpoints {
-		clusters = append(clusters, usersServers(usersCluster(e), c.UsersEndpoints(e), e.HealthPath(), usersMaxRequests))
+		cl := usersServers(usersCluster(e), c.UsersEndpoints(e), e.HealthPath(), usersMaxRequests)
+		if e == gateway.Read {
+			overHTTP1(cl)
+		}
+		clusters = append(clusters, cl)
 	}
 	// Every process has the document.
 	return append(clusters, usersServers(usersDocument, c.UsersEndpoints(gateway.Read), gateway.Read.HealthPath(), usersDocumentMaxRequests))
@@ -174,6 +181,13 @@ func usersServers(name string, endpoints []string, healthPath string, maxRequest
 	}
 	cl.OutlierDetection = usersOutliers()
 	return cl
+}
+
+// overHTTP1 is for reads, which may be sent again. Of an answer that was begun nothing can be, and Go's server sends one in two parts over
+// HTTP/2, between which it may be killed, and in one over HTTP/1.
+func overHTTP1(cl *clusterv3.Cluster) {
+	cl.TypedExtensionProtocolOptions = http1With(&corev3.HttpProtocolOptions{IdleTimeout: duration(usersIdleTimeout)})
+	cl.HealthChecks[0].GetHttpHealthCheck().CodecClientType = typev3.CodecClientType_HTTP1
 }
 
 // usersOutliers take out a server that cannot be connected to, sooner than its health check does. What a server answers, a 503 too, is

@@ -198,7 +198,8 @@ func (s sink) Publish(index *compile.Result) error {
 	if err == nil {
 		err = s.fleet.Publish(xds.Index{
 			Version:    index.Version,
-			Resource:   envoy.AdsExtension(s.gateway, index.Bytes),
+			Name:       envoy.FilterName,
+			Resource:   envoy.AdsResource(s.gateway, index.Bytes),
 			SourceTime: index.SourceTime,
 		})
 	}

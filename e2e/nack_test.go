@@ -269,7 +269,7 @@ func TestMalformedIndex(t *testing.T) {
 	require.NoError(t, plane.SetGateway(envoy.Listeners(config, nil), envoy.Clusters(config)))
 	serveXDS(t, plane, s.ControlPlane().XDSAddress)
 	publish := func(version string, index []byte) error {
-		return plane.Publish(xds.Index{Version: version, Resource: envoy.AdsExtension(config, index)})
+		return plane.Publish(xds.Index{Version: version, Name: envoy.FilterName, Resource: envoy.AdsResource(config, index)})
 	}
 	good := indexOf(t, "good")
 	damaged := func(damage func(b []byte) []byte) []byte { return damage(append([]byte(nil), good...)) }

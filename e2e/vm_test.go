@@ -137,7 +137,7 @@ func (f *faulty) traps(t *testing.T) {
 	f.others.progress(t, 5)
 }
 
-// trapsInARow leaves the least time between two ends that Envoy gives a new VM at once for: see envoy.AdsExtension's backoff.
+// trapsInARow leaves the least time between two ends that Envoy gives a new VM at once for: see envoy.AdsResource's backoff.
 func (f *faulty) trapsInARow(t *testing.T) {
 	for range 4 {
 		f.trap(t)

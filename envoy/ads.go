@@ -42,9 +42,23 @@ func adsFilter(c *gateway.Config, index []byte) *hcmv3.HttpFilter {
 	}
 }
 
-// AdsExtension is the ECDS resource that carries index. It encodes the index once; the result does not alias it.
-func AdsExtension(c *gateway.Config, index []byte) *corev3.TypedExtensionConfig {
-	return &corev3.TypedExtensionConfig{Name: FilterName, TypedConfig: mustAny(wasm(c, index))}
+// AdsResource is the ECDS resource that carries index: a TypedExtensionConfig named FilterName, as it is sent. The result does not alias
+// index, which must not be empty.
+//
+// The index lies in six messages, one in the other, each of which would be another copy of it. Here it is copied once.
+func AdsResource(c *gateway.Config, index []byte) *anypb.Any {
+	filter := wasm(c, nil)
+	extension := &corev3.TypedExtensionConfig{Name: FilterName}
+	resource, typedConfig, configuration := mustAny(extension), mustAny(filter), mustAny(&wrapperspb.BytesValue{})
+	resource.Value = nest(index,
+		field{extension, 2}, // typed_config
+		field{&anypb.Any{TypeUrl: typedConfig.GetTypeUrl()}, 2},   // value
+		field{&wasmfilterv3.Wasm{}, 1},                            // config
+		field{filter.GetConfig(), 4},                              // configuration
+		field{&anypb.Any{TypeUrl: configuration.GetTypeUrl()}, 2}, // value
+		field{&wrapperspb.BytesValue{}, 1},                        // value
+	)
+	return resource
 }
 
 // wasm is the filter with an index, or without a configuration if index is empty: the filter takes that for "no index yet", while an

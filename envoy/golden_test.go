@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
 
@@ -54,14 +55,44 @@ func TestGolden(t *testing.T) {
 // build is every resource of a gateway. The index stands for any bytes: only the filter looks inside.
 func build(t *testing.T, in string) map[string]proto.Message {
 	t.Helper()
+	c := parseGateway(t, in)
+	return map[string]proto.Message{
+		"bootstrap": Bootstrap(c, BootstrapOptions{Format: 1}),
+		"static":    Bootstrap(c, BootstrapOptions{Format: 1, Static: true, NodeID: "edge-7"}),
+		"ecds":      adsExtension(t, c, "index"),
+	}
+}
+
+func parseGateway(t *testing.T, in string) *gateway.Config {
+	t.Helper()
 	data, err := os.ReadFile(in)
 	require.NoError(t, err)
 	c, err := gateway.Parse(in, data, func(string) (string, bool) { return "", false })
 	require.NoError(t, err)
-	return map[string]proto.Message{
-		"bootstrap": Bootstrap(c, BootstrapOptions{Format: 1}),
-		"static":    Bootstrap(c, BootstrapOptions{Format: 1, Static: true, NodeID: "edge-7"}),
-		"ecds":      AdsExtension(c, []byte("index")),
+	return c
+}
+
+// adsExtension decodes the resource that carries index.
+func adsExtension(t *testing.T, c *gateway.Config, index string) *corev3.TypedExtensionConfig {
+	t.Helper()
+	resource, err := AdsResource(c, []byte(index)).UnmarshalNew()
+	require.NoError(t, err)
+	extension, ok := resource.(*corev3.TypedExtensionConfig)
+	require.True(t, ok, resource)
+	return extension
+}
+
+// TestTheIndexIsWhereTheFilterLooksForIt compares what is put together by hand with what protobuf makes of the same messages.
+func TestTheIndexIsWhereTheFilterLooksForIt(t *testing.T) {
+	c := parseGateway(t, "testdata/in/minimal.yaml")
+	for name, index := range map[string]string{"one byte": "i", "a length of one byte": strings.Repeat("i", 127), "of several": strings.Repeat("i", 1<<20)} {
+		t.Run(name, func(t *testing.T) {
+			extension := adsExtension(t, c, index)
+			require.Equal(t, FilterName, extension.GetName())
+			filter, err := extension.GetTypedConfig().UnmarshalNew()
+			require.NoError(t, err)
+			require.True(t, proto.Equal(wasm(c, []byte(index)), filter))
+		})
 	}
 }
 

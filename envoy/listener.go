@@ -20,7 +20,7 @@ const (
 )
 
 // Listeners are the gateway's listeners: one, plain HTTP. index is the configuration of the filter that serves until the first one
-// arrives over ECDS; nil stands for "no index" (see [AdsExtension]).
+// arrives over ECDS; nil stands for "no index" (see [AdsResource]).
 func Listeners(c *gateway.Config, index []byte) []*listenerv3.Listener {
 	return []*listenerv3.Listener{{
 		Name:                          ListenerName,

@@ -3,6 +3,7 @@ package publish
 import (
 	"errors"
 	"io/fs"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -43,7 +44,7 @@ func (l *Loop) unsave(version string) error {
 		}
 		l.stored, l.proven = "", false
 		l.log.Info("document of the refused index taken off the disk", zap.String("version", version))
-		index, err := l.onDisk()
+		index, _, err := l.onDisk()
 		if err != nil {
 			return err
 		}
@@ -59,7 +60,7 @@ func (l *Loop) standIn() error {
 	if l.sink.Published() != "" || l.stored == "" || l.stored == l.candidate.Version {
 		return nil
 	}
-	index, err := l.onDisk()
+	index, readAt, err := l.onDisk()
 	if index == nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func (l *Loop) standIn() error {
 	case err != nil:
 		return err
 	}
-	l.accepted(index)
+	l.accepted(index, readAt)
 	l.log.Warn("last good document published in place of the source's, which is held back",
 		zap.String("version", index.Version), zap.Time("source_time", index.SourceTime))
 	l.metrics.fromDisk.Set(1)
@@ -79,20 +80,20 @@ func (l *Loop) standIn() error {
 	return nil
 }
 
-// onDisk compiles the document on disk; nil: there is none of this source.
-func (l *Loop) onDisk() (*compile.Result, error) {
+// onDisk compiles the document on disk, and tells when it was read from the source; nil: there is none of this source.
+func (l *Loop) onDisk() (*compile.Result, time.Time, error) {
 	g, err := l.store.load()
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, time.Time{}, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
 	if g.Source != identify(l.source) {
-		return nil, nil
+		return nil, time.Time{}, nil
 	}
 	index, found := l.compile(campaign.Snapshot{Data: g.Data, SourceTime: g.SourceTime})
-	return index, found.err
+	return index, g.ReadAt, found.err
 }
 
 // mark notes on disk that a proxy has loaded the document there, also for a program that is started later.

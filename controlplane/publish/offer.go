@@ -2,6 +2,7 @@ package publish
 
 import (
 	"errors"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -23,7 +24,7 @@ func (l *Loop) offer() {
 	err := l.sink.Publish(index)
 	switch {
 	case err == nil:
-		l.accepted(index)
+		l.accepted(index, l.readAt)
 		l.hold("", nil)
 		l.log.Info("index published", zap.String("version", index.Version), zap.Int("bytes", len(index.Bytes)),
 			zap.Int("ads", index.Ads), zap.Int("keys", index.Keys), zap.Int("rejected", len(index.Rejects)),
@@ -39,11 +40,11 @@ func (l *Loop) offer() {
 	}
 }
 
-// accepted notes what the sink has taken.
-func (l *Loop) accepted(index *compile.Result) {
+// accepted notes what the sink has taken, and when its document was read.
+func (l *Loop) accepted(index *compile.Result, readAt time.Time) {
 	l.published = index
 	l.metrics.publishes.Inc()
-	l.describeIndex(index)
+	l.describeIndex(index, readAt)
 }
 
 // hold notes whether the candidate is held back: as a quarantined version, or by an error that may pass.

@@ -37,7 +37,7 @@ func (l *Loop) poll(ctx context.Context) {
 	if ctx.Err() != nil {
 		return // the program stops: not a failure of the source
 	}
-	found, failed := l.classify(snapshot, err)
+	found, failed := l.classify(snapshot, l.now().UTC(), err)
 	if failed {
 		l.failures++
 	} else {
@@ -53,12 +53,12 @@ func (l *Loop) poll(ctx context.Context) {
 	l.show() // it may have published the document on disk
 }
 
-// classify returns what a poll found, and whether the source itself failed: it is asked more slowly then.
-func (l *Loop) classify(snapshot campaign.Snapshot, err error) (found verdict, failed bool) {
+// classify returns what a poll that ended at the time now found, and whether the source itself failed: it is asked more slowly then.
+func (l *Loop) classify(snapshot campaign.Snapshot, now time.Time, err error) (found verdict, failed bool) {
 	var large interface{ TooLarge() bool }
 	switch {
 	case err == nil:
-		l.verdict = l.judge(snapshot)
+		l.verdict = l.judge(snapshot, now)
 		return l.verdict, false
 	case !errors.Is(err, campaign.ErrNotModified):
 		if errors.As(err, &large) && large.TooLarge() {
@@ -74,14 +74,14 @@ func (l *Loop) classify(snapshot campaign.Snapshot, err error) (found verdict, f
 	}
 }
 
-// judge decodes and compiles a document. A usable one becomes the candidate.
-func (l *Loop) judge(snapshot campaign.Snapshot) verdict {
+// judge decodes and compiles a document that was read at that time. A usable one becomes the candidate.
+func (l *Loop) judge(snapshot campaign.Snapshot, readAt time.Time) verdict {
 	index, found := l.compile(snapshot)
 	if found.err != nil {
 		return found
 	}
 	l.describeDocument(snapshot, index)
-	l.candidate = index
+	l.candidate, l.readAt = index, readAt
 	if l.published != nil && index.Version == l.published.Version {
 		l.candidate = l.published // the same content: one copy is enough
 	}
@@ -89,7 +89,7 @@ func (l *Loop) judge(snapshot campaign.Snapshot) verdict {
 		Data: snapshot.Data,
 		metadata: metadata{
 			Source: identify(l.source), Location: l.status.Source.Location,
-			SourceTime: snapshot.SourceTime, ReadAt: l.now().UTC(),
+			SourceTime: snapshot.SourceTime, ReadAt: readAt,
 		},
 	}
 	if l.resumer != nil {

@@ -104,6 +104,7 @@ type Loop struct {
 	// What follows belongs to Run.
 	verdict   verdict
 	candidate *compile.Result // index of the last usable document
+	readAt    time.Time       // when that document was read
 	published *compile.Result // what the sink accepted last
 	refused   string          // version of the candidate if the sink quarantined it
 	shown     string          // version that the metrics tell of

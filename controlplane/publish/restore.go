@@ -30,7 +30,7 @@ func (l *Loop) restore() {
 	if now := l.now(); g.ReadAt.After(now) {
 		g.ReadAt = now // the clock was set back
 	}
-	found := l.judge(snapshot)
+	found := l.judge(snapshot, g.ReadAt)
 	if found.err != nil {
 		// Limits or rules have changed. The source judges anew: nothing is resumed.
 		l.ignore(found.err.Error())

@@ -61,6 +61,7 @@ type IndexStatus struct {
 	Bytes       int       `json:"bytes"`
 	Ads         int       `json:"ads"`
 	Keys        int       `json:"keys"`
+	ReadAt      time.Time `json:"read_at"` // when its document was read; from then on it is the control plane that takes time
 	PublishedAt time.Time `json:"published_at"`
 	SourceTime  time.Time `json:"source_time,omitzero"`
 }
@@ -154,12 +155,12 @@ func (l *Loop) describeDocument(snapshot campaign.Snapshot, index *compile.Resul
 const maxHistory = 64
 
 // describeIndex notes an index that the sink accepted.
-func (l *Loop) describeIndex(index *compile.Result) {
+func (l *Loop) describeIndex(index *compile.Result, readAt time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.history = append(l.history, IndexStatus{
 		Version: index.Version, Bytes: len(index.Bytes), Ads: index.Ads, Keys: index.Keys,
-		PublishedAt: l.now().UTC(), SourceTime: index.SourceTime,
+		ReadAt: readAt, PublishedAt: l.now().UTC(), SourceTime: index.SourceTime,
 	})
 	if len(l.history) > maxHistory {
 		l.history = slices.Delete(l.history, 0, len(l.history)-maxHistory)

@@ -60,7 +60,7 @@ func TestStatusWhileTheSourceFails(t *testing.T) {
 		},
 		"index": {
 			"version": "VERSION", "bytes": BYTES, "ads": 1, "keys": 2,
-			"published_at": "2027-01-05T12:00:00Z", "source_time": "2027-01-05T11:00:00Z"
+			"read_at": "2027-01-05T12:00:00Z", "published_at": "2027-01-05T12:00:00Z", "source_time": "2027-01-05T11:00:00Z"
 		},
 		"rejected": {"total": 0, "by_reason": {}, "first": []},
 		"state": {}
@@ -203,4 +203,42 @@ func TestNewDefaults(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 10*time.Second, l.interval)
 	require.Equal(t, compile.DefaultMaxBytes, l.maxBytes)
+}
+
+// TestAnIndexHasTheTimeAtWhichItsDocumentWasRead: what follows from then on is the control plane's doing.
+func TestAnIndexHasTheTimeAtWhichItsDocumentWasRead(t *testing.T) {
+	dir, c := t.TempDir(), newClock()
+	read := map[string]time.Time{} // by version
+	late := func(b *bench) *bench {
+		b.sink.refuse = func(index *compile.Result) error {
+			if _, ok := read[index.Version]; !ok {
+				read[index.Version] = c.at
+			}
+			c.at = c.at.Add(time.Second)
+			return nil
+		}
+		return b
+	}
+	requireRead := func(b *bench) {
+		t.Helper()
+		index := b.Status().Index
+		require.Equal(t, read[index.Version], index.ReadAt)
+		require.Equal(t, c.at, index.PublishedAt, "publishing took a second")
+	}
+	b := late(newBench(t, Config{StateDir: dir, Now: c.now}, answer{text: doc("a")}, answer{text: doc("b")}))
+	b.stepAcknowledged(t)
+	requireRead(b)
+	b.step(t)
+	requireRead(b)
+
+	c.at = c.at.Add(time.Hour)
+	restarted := late(newBench(t, Config{StateDir: dir, Now: c.now}, answer{text: doc("b")}))
+	restarted.restore()
+	requireRead(restarted)
+	restarted.sink.takeBack("")
+	c.at = c.at.Add(time.Hour)
+	restarted.step(t)
+	index := restarted.Status().Index
+	require.Equal(t, b.sink.published[0].Version, index.Version, "the document before, from disk")
+	require.Equal(t, read[index.Version], index.ReadAt)
 }

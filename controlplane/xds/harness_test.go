@@ -182,9 +182,13 @@ func indexOf(version string, data []byte) Index {
 	if err != nil {
 		panic(err)
 	}
+	resource, err := anypb.New(&corev3.TypedExtensionConfig{Name: resourceName, TypedConfig: config})
+	if err != nil {
+		panic(err)
+	}
 	return Index{
 		Version: version, SourceTime: time.Date(2026, 9, 30, 0, 0, 0, 0, time.UTC),
-		Resource: &corev3.TypedExtensionConfig{Name: resourceName, TypedConfig: config},
+		Name: resourceName, Resource: resource,
 	}
 }
 

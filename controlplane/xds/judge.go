@@ -104,7 +104,7 @@ func (s *Server) rejected(from *session, k kind, o *offer, text string, now time
 // settle rolls the offer back if that is due.
 func (s *Server) settle(k kind) {
 	v := s.verdicts[k]
-	bad := v.settle(s.pending(k), s.now())
+	bad := v.settle(func() int { return s.pending(k) }, s.now())
 	if bad == nil {
 		return
 	}

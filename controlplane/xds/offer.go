@@ -42,43 +42,44 @@ type named interface {
 	GetName() string
 }
 
-// newOffer marshals resources, which it does not keep. A version of "" stands for the hash of the content; then each resource has the
-// hash of its own content as version, else all have the given one.
-func newOffer[R named](k kind, version string, resources []R) (*offer, error) {
-	o := &offer{version: version, items: make(map[string]*item, len(resources))}
+// newOffer marshals resources, which it does not keep. The version is the hash of the content, and that of each resource the hash of its
+// own.
+func newOffer[R named](k kind, resources []R) (*offer, error) {
+	o := &offer{items: make(map[string]*item, len(resources))}
+	versions := make(map[string]string, len(resources))
 	for _, r := range resources {
 		name := r.GetName()
-		if name == "" {
-			return nil, fmt.Errorf("%s resource without a name", k)
-		}
-		if _, ok := o.items[name]; ok {
-			return nil, fmt.Errorf("%s resource %q given twice", k, name)
-		}
 		// Deterministic, so that replicas and restarts agree on the hash.
 		value, err := proto.MarshalOptions{Deterministic: true}.Marshal(r)
 		if err != nil {
 			return nil, fmt.Errorf("marshal %s resource %q: %w", k, name, err)
 		}
-		resourceVersion := version
-		if resourceVersion == "" {
-			sum := sha256.Sum256(value)
-			resourceVersion = hex.EncodeToString(sum[:16])
+		sum := sha256.Sum256(value)
+		versions[name] = hex.EncodeToString(sum[:16])
+		if err := o.add(k, name, versions[name], &anypb.Any{TypeUrl: k.typeURL(), Value: value}); err != nil {
+			return nil, err
 		}
-		o.bytes += len(value)
-		o.names = append(o.names, name)
-		o.items[name] = &item{resource: &discoveryv3.Resource{
-			Name: name, Version: resourceVersion, Resource: &anypb.Any{TypeUrl: k.typeURL(), Value: value},
-		}}
 	}
 	slices.Sort(o.names)
-	if version == "" {
-		versions := make(map[string]string, len(o.items))
-		for name, it := range o.items {
-			versions[name] = it.resource.GetVersion()
-		}
-		o.version = versionOf(versions)
-	}
+	o.version = versionOf(versions)
 	return o, nil
+}
+
+// add keeps resource.
+func (o *offer) add(k kind, name, version string, resource *anypb.Any) error {
+	if name == "" {
+		return fmt.Errorf("%s resource without a name", k)
+	}
+	if _, ok := o.items[name]; ok {
+		return fmt.Errorf("%s resource %q given twice", k, name)
+	}
+	if resource.GetTypeUrl() != k.typeURL() {
+		return fmt.Errorf("%s resource %q of type %q", k, name, resource.GetTypeUrl())
+	}
+	o.bytes += len(resource.GetValue())
+	o.names = append(o.names, name)
+	o.items[name] = &item{resource: &discoveryv3.Resource{Name: name, Version: version, Resource: resource}}
+	return nil
 }
 
 // versionOf is the version of a type's content: the hash of its resources' names and versions.

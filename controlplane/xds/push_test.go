@@ -10,6 +10,7 @@ import (
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
@@ -23,9 +24,7 @@ func TestSilentUntilThereIsAnIndex(t *testing.T) {
 
 	p.publish("v1")
 	response := e.nextIndex("v1")
-	config := &corev3.TypedExtensionConfig{}
-	require.NoError(t, response.GetResources()[0].GetResource().UnmarshalTo(config))
-	require.True(t, proto.Equal(index("v1").Resource, config))
+	require.True(t, proto.Equal(index("v1").Resource, response.GetResources()[0].GetResource()))
 	e.ack(response)
 	e.untilRuns(ecds, "v1")
 }
@@ -234,21 +233,22 @@ func TestEqualContentHasOneVersion(t *testing.T) {
 	}
 	one := &listenerv3.Listener{Name: "one", Metadata: metadata}
 	two := &listenerv3.Listener{Name: "two"}
-	first, err := newOffer(lds, "", []*listenerv3.Listener{one, two})
+	first, err := newOffer(lds, []*listenerv3.Listener{one, two})
 	require.NoError(t, err)
 	for range 20 {
-		again, err := newOffer(lds, "", []*listenerv3.Listener{two, one})
+		again, err := newOffer(lds, []*listenerv3.Listener{two, one})
 		require.NoError(t, err)
 		require.Equal(t, first.version, again.version)
 	}
-	other, err := newOffer(lds, "", []*listenerv3.Listener{one})
+	other, err := newOffer(lds, []*listenerv3.Listener{one})
 	require.NoError(t, err)
 	require.NotEqual(t, first.version, other.version)
 }
 
 func TestInputIsRefused(t *testing.T) {
 	p := start(t)
-	require.ErrorContains(t, p.Publish(Index{Resource: index("v").Resource}), "no version")
+	require.ErrorContains(t, p.Publish(Index{Name: "n", Resource: index("v").Resource}), "no version")
+	require.ErrorContains(t, p.Publish(Index{Version: "v", Name: "n", Resource: &anypb.Any{TypeUrl: "other"}}), `of type "other"`)
 	require.ErrorContains(t, p.Publish(Index{Version: "v"}), "without a name")
 	require.ErrorContains(t, p.SetGateway(listeners("l", "l"), clusters("c")), `lds resource "l" given twice`)
 	require.ErrorContains(t, p.SetGateway([]*listenerv3.Listener{{}}, clusters("c")), "lds resource without a name")

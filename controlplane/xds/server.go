@@ -7,11 +7,11 @@ import (
 	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/protobuf/types/known/anypb"
 )
 
 // Config of a Server. The zero value is usable.
@@ -37,8 +37,10 @@ const (
 type Index struct {
 	// Version is the hash of the content: equal versions are the same index.
 	Version string
-	// Resource carries the index to the filter. It is not kept.
-	Resource *corev3.TypedExtensionConfig
+	// Name is the resource's, and Resource what carries the index to the filter: an encoded TypedExtensionConfig of that name. It is kept
+	// as it is, since a copy of it may be hundreds of megabytes, and must not change any more.
+	Name     string
+	Resource *anypb.Any
 	// SourceTime is when the campaigns were last changed at their source; it is shown in status.
 	SourceTime time.Time
 }
@@ -90,20 +92,13 @@ func New(c Config) (*Server, error) {
 }
 
 // Publish offers the index to all Envoys. A version that is on offer already is a no-op. The error wraps ErrQuarantined if the version
-// is quarantined; any other means that the index cannot be encoded. On an error what is on offer stays.
+// is quarantined; any other means that the index is not a resource. On an error what is on offer stays.
 func (s *Server) Publish(index Index) error {
 	if index.Version == "" {
 		return errors.New("publish an index: no version")
 	}
-	s.mu.Lock()
-	same, err := s.verdicts[ecds].offers(index.Version), s.verdicts[ecds].check(index.Version)
-	s.mu.Unlock()
-	if same || err != nil {
-		return err
-	}
-	// Outside the lock: an index may have hundreds of megabytes.
-	o, err := newOffer(ecds, index.Version, []*corev3.TypedExtensionConfig{index.Resource})
-	if err != nil {
+	o := &offer{version: index.Version, items: make(map[string]*item, 1)}
+	if err := o.add(ecds, index.Name, index.Version, index.Resource); err != nil {
 		return err
 	}
 	o.sourceTime = index.SourceTime
@@ -140,8 +135,8 @@ func (s *Server) IndexVersion() string {
 // if one of the two is quarantined: the other is offered all the same, as the types are judged apart. Any other error means
 // that a resource cannot be encoded, has no name or is given twice; then nothing is changed.
 func (s *Server) SetGateway(listeners []*listenerv3.Listener, clusters []*clusterv3.Cluster) error {
-	l, lerr := newOffer(lds, "", listeners)
-	c, cerr := newOffer(cds, "", clusters)
+	l, lerr := newOffer(lds, listeners)
+	c, cerr := newOffer(cds, clusters)
 	if err := errors.Join(lerr, cerr); err != nil {
 		return err
 	}

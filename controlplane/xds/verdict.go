@@ -135,13 +135,14 @@ func (v *verdict) reject(o *offer, r Rejection, now time.Time) bool {
 	return true
 }
 
-// settle rolls the present offer back if that is due, and returns it; nil if it stays. Pending is the number of connected Envoys that
-// subscribed to the offer and have not answered it.
-func (v *verdict) settle(pending int, now time.Time) *offer {
+// settle rolls the present offer back if that is due, and returns it; nil if it stays. Pending tells the number of connected Envoys that
+// subscribed to the offer and have not answered it. It is asked of a suspect offer only: it looks at every Envoy, and settle is called for
+// every answer of each.
+func (v *verdict) settle(pending func() int, now time.Time) *offer {
 	if v.suspect.IsZero() || v.accepted == nil && !v.withdraws {
 		return nil
 	}
-	certain := v.accepted != nil && pending == 0 && !v.cutOff
+	certain := v.accepted != nil && !v.cutOff && pending() == 0
 	if !certain && now.Before(v.suspect.Add(v.grace)) {
 		return nil
 	}

@@ -358,8 +358,9 @@ func serveXDS(t *testing.T, plane *xds.Server, address string) {
 func indexOf(t *testing.T, id string) []byte {
 	t.Helper()
 	b := adindex.NewBuilder()
-	ref := b.AddAd(adrequest.AppendAd(nil, id, ad(id, "us", "eng").VideoURL))
-	cycle, err := b.AddCycle([]adindex.AdRef{ref})
+	held, err := adrequest.AppendAd(nil, id, ad(id, "us", "eng").VideoURL)
+	require.NoError(t, err)
+	cycle, err := b.AddCycle([]adindex.AdRef{b.AddAd(held)})
 	require.NoError(t, err)
 	schedule, err := b.AddSchedule(adindex.Schedule{Clock: adindex.Day, Segments: []adindex.Segment{{Cycle: cycle}}})
 	require.NoError(t, err)

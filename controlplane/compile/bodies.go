@@ -1,30 +1,35 @@
 package compile
 
 import (
+	"fmt"
+
 	"adsidecar/controlplane/campaign"
 	"adsidecar/filter/adrequest"
 )
 
-// bodies are the answers of some ads, one behind the other.
+// bodies are some ads as the index holds them, one behind the other.
 type bodies struct {
 	text []byte
 	ends []uint32 // where each ends in text
+	err  error
 }
 
-// render renders the answers of all ads in order.
+// render writes all ads in order.
 func render(entries []entry, campaigns []campaign.Campaign) []bodies {
 	rendered := make([]bodies, (len(entries)+batch-1)/batch)
 	inBatches(len(entries), func(job, begin, end int) {
-		// What a body has besides the texts, if those need no escapes, is less than this.
-		size := (end - begin) * 40
+		size := (end - begin) * 2 // and the texts, which need no escapes as a rule
 		for _, e := range entries[begin:end] {
 			c := &campaigns[e.number]
-			size += len(c.ID) + 2*len(c.VideoURL)
+			size += len(c.ID) + len(c.VideoURL)
 		}
 		b := bodies{text: make([]byte, 0, size), ends: make([]uint32, 0, end-begin)}
 		for _, e := range entries[begin:end] {
 			c := &campaigns[e.number]
-			b.text = adrequest.AppendAd(b.text, c.ID, c.VideoURL)
+			var err error
+			if b.text, err = adrequest.AppendAd(b.text, c.ID, c.VideoURL); err != nil && b.err == nil {
+				b.err = fmt.Errorf("ad %d: %w", c.Index, err)
+			}
 			b.ends = append(b.ends, uint32(len(b.text)))
 		}
 		rendered[job] = b

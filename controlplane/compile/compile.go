@@ -1,21 +1,23 @@
 // Package compile turns campaigns into the bytes of an index, and explains what that index serves and why.
 //
-// All decisions fall here, so that the filter only walks: an ad's answer is rendered, its window becomes segments of the
+// All decisions fall here, so that the filter only walks: an ad's texts are escaped, its window becomes segments of the
 // day, the ads of a segment become a cycle in order of id bytes, and each alias of a language becomes an entry of its own
 // that shares schedule and cursor with the canonical key. UK needs no entry: a request for it arrives as GB.
 //
 // Compile is pure and deterministic. The bytes depend on the campaigns and the source time alone, not on the order of the
 // document, the machine or the clock, so replicas that read the same campaigns agree on the version. It works on all processors:
-// ids are ordered in piles, answers rendered while the cycles are made, and the version is hashed while the index is put together.
+// ids are ordered in piles, ads written while the cycles are made, and the version is hashed while the index is put together.
 package compile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
 
 	"adsidecar/controlplane/campaign"
 	"adsidecar/filter/adindex"
+	"adsidecar/filter/adrequest"
 )
 
 // DefaultMaxBytes is the size limit of an index unless one is configured. A filter holds the old and the new index while
@@ -76,6 +78,9 @@ func Compile(doc *campaign.Document, params Params) (*Result, error) {
 	data := p.Bytes()
 	// Envoy reports no reason for an index that the filter refuses, so what the filter would say is found out here.
 	r, err := adindex.Open(data)
+	if err == nil {
+		err = r.CheckBodies(adrequest.CheckAd)
+	}
 	hash := <-version // also after an error: no goroutine outlives Compile
 	if err != nil {
 		return nil, fmt.Errorf("open the compiled index: %w", err)
@@ -87,7 +92,7 @@ func Compile(doc *campaign.Document, params Params) (*Result, error) {
 	}, nil
 }
 
-// newBuilder returns a builder of the ads and the keys. The answers are rendered while the cycles are made.
+// newBuilder returns a builder of the ads and the keys. The ads are written while the cycles are made.
 func newBuilder(entries []entry, campaigns []campaign.Campaign) (*adindex.Builder, error) {
 	rendered := make(chan []bodies, 1)
 	go func() { rendered <- render(entries, campaigns) }()
@@ -101,9 +106,8 @@ func newBuilder(entries []entry, campaigns []campaign.Campaign) (*adindex.Builde
 		}
 	}
 	for _, batch := range <-rendered { // also after an error, as above
-		if _, addErr := b.AddAds(batch.text, batch.ends); err == nil {
-			err = addErr
-		}
+		_, addErr := b.AddAds(batch.text, batch.ends)
+		err = cmp.Or(err, batch.err, addErr)
 	}
 	return b, err
 }

@@ -15,6 +15,7 @@ import (
 	"adsidecar/controlplane/campaign"
 	"adsidecar/controlplane/compile"
 	"adsidecar/filter/adindex"
+	"adsidecar/filter/adrequest"
 )
 
 func hundredAds(t testing.TB) []byte {
@@ -57,7 +58,7 @@ func cycle(t testing.TB, r *adindex.Reader, country, lang string, at time.Time) 
 	c := r.CycleAt(entry, at.Unix())
 	for i := range c.Len() {
 		var ad served
-		require.NoError(t, json.Unmarshal(r.Body(c.Ad(i)), &ad))
+		require.NoError(t, json.Unmarshal(adrequest.AppendBody(nil, r.Body(c.Ad(i))), &ad))
 		ids = append(ids, ad.ID)
 	}
 	return ids
@@ -87,7 +88,7 @@ func document(ads ...string) []byte {
 func TestHundredAdsVersion(t *testing.T) {
 	t.Parallel()
 	result, r := compileDocument(t, decode(t, hundredAds(t)), compile.Params{SourceTime: time.Unix(1_800_000_000, 5)})
-	require.Equal(t, "35a8185b1624a6a92a092dc7a98d0dbf", result.Version)
+	require.Equal(t, "26358ce2a96842bf6ab09bb4af7a6431", result.Version)
 	require.Equal(t, 100, result.Ads)
 	require.Equal(t, 13, result.CanonicalKeys)
 	require.Equal(t, 31, result.Keys, "eight keys of a language with two codes, five of one with three")
@@ -100,7 +101,7 @@ func TestHundredAdsVersion(t *testing.T) {
 // TestManyAdsVersion pins the bytes where ads are compiled in several batches and ids and days of many keys meet.
 func TestManyAdsVersion(t *testing.T) {
 	t.Parallel()
-	for perKey, version := range map[int]string{10: "01ceea696d2ba374bc84a88030031da9", 10_000: "d9a52aebecd08e8e17c8c2cb9cdb28ab"} {
+	for perKey, version := range map[int]string{10: "ed18d025b26c53b9f05489eb536584b4", 10_000: "75a1f4d4e187cb362f5f9d17b999d2b8"} {
 		result, _ := compileDocument(t, &campaign.Document{Campaigns: manyCampaigns(30_000, perKey)}, compile.Params{})
 		require.Equal(t, version, result.Version, "%d ads a key", perKey)
 		require.Equal(t, adindex.Version(result.Bytes), result.Version)
@@ -169,7 +170,7 @@ func TestBodiesAreTheAnswersOfDecision(t *testing.T) {
 	_, r := compileDocument(t, decode(t, document(adJSON("J", "jp", "jpn", 0, 24))), compile.Params{})
 	entry, ok := r.Find(mustKey(t, "jp", "ja"))
 	require.True(t, ok)
-	body := r.Body(r.CycleAt(entry, 0).Ad(0))
+	body := adrequest.AppendBody(nil, r.Body(r.CycleAt(entry, 0).Ad(0)))
 	require.Equal(t, `{"id":"J","url":"https://v/J?a=1&b=\"q\"<é>","videoUrl":"https://v/J?a=1&b=\"q\"<é>"}`, string(body))
 }
 
@@ -283,10 +284,13 @@ func TestCampaignsThatDecodeWouldNotMake(t *testing.T) {
 		c.Country, c.Lang = country, lang
 		return []campaign.Campaign{c}
 	}
+	long := valid
+	long.ID = strings.Repeat("i", 65_536)
 	tests := map[string]struct {
 		campaigns []campaign.Campaign
 		want      string
 	}{
+		"a long id":         {[]campaign.Campaign{long}, `ad 3: the id takes 65536 bytes, at most 65535 fit`},
 		"the same id twice": {[]campaign.Campaign{valid, valid}, `ads 3 and 3: both have the id "a"`},
 		"upper case":        {with("US", "eng"), `ad 3: country "US" with lang "eng" is no canonical key`},
 		"no lang":           {with("us", ""), `ad 3: country "us" with lang "" is no canonical key`},

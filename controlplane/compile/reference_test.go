@@ -75,7 +75,7 @@ func (c *comparer) compare(t require.TestingT, country, lang string, at time.Tim
 func (c *comparer) body(t require.TestingT, ad adindex.AdRef) served {
 	body, ok := c.bodies[ad]
 	if !ok {
-		require.NoError(t, json.Unmarshal(c.reader.Body(ad), &body))
+		require.NoError(t, json.Unmarshal(adrequest.AppendBody(nil, c.reader.Body(ad)), &body))
 		c.bodies[ad] = body
 	}
 	return body

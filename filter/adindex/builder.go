@@ -68,7 +68,7 @@ func NewBuilder() *Builder {
 	}
 }
 
-// AddAd adds an answer body and returns its number: 0 for the first, then 1 and so on. It copies body, and does not look into it.
+// AddAd adds an ad by its body and returns its number: 0 for the first, then 1 and so on. It copies body, and does not look into it.
 func (b *Builder) AddAd(body []byte) AdRef {
 	b.bodies.copy(body)
 	b.adEnds = append(b.adEnds, b.bodiesEnd(len(b.adEnds))+uint64(len(body)))

@@ -1,7 +1,7 @@
 // Package adindex owns the index of ads: the bytes that the control plane compiles and pushes, and that the filter walks in
 // place. FORMAT.md describes them byte by byte.
 //
-// The compiler decides, the filter walks. A [Builder] is given answer bodies, cycles of ads, schedules and keys, all resolved:
+// The compiler decides, the filter walks. A [Builder] is given the bodies of ads, cycles of ads, schedules and keys, all resolved:
 // hours, weights, time zones, aliases and wildcards are its caller's. It knows no campaign. [Open] checks the bytes once, in
 // time linear in their length and with one allocation, so that no lookup afterwards can leave them, loop or panic; then
 //

@@ -1,5 +1,7 @@
 package adindex
 
+import "fmt"
+
 // Reader looks up in an index that Open has checked. It keeps the index's bytes and reads them in place, so they must not
 // change. It has no state of its own and is safe for concurrent use; its lookups neither allocate nor fail.
 type Reader struct {
@@ -113,14 +115,29 @@ func span(offsets []byte, n uint32) (begin, end int) {
 	return int(word(offsets, int(n))), int(word(offsets, int(n)+1))
 }
 
-// Body returns the answer body of an ad. It aliases the index and must not be changed. It is nil for an ad that the index does
-// not have.
+// Body returns what was added for an ad, which the answer is made of. It aliases the index and must not be changed. It is nil for
+// an ad that the index does not have.
 func (r *Reader) Body(ad AdRef) []byte {
 	if uint64(ad) >= uint64(r.Ads()) {
 		return nil
 	}
 	begin, end := span(r.section[secAdEnds], uint32(ad))
 	return r.section[secBodies][begin:end:end]
+}
+
+// CheckBodies calls check for the bodies of all ads in order, and returns its first error with the ad's number. Open does not look
+// into a body; who makes answers of them does, so that no request meets one that it cannot use.
+func (r *Reader) CheckBodies(check func(body []byte) error) error {
+	ends, bodies := r.section[secAdEnds], r.section[secBodies]
+	begin := word(ends, 0)
+	for ad := range r.Ads() {
+		end := word(ends, ad+1)
+		if err := check(bodies[begin:end:end]); err != nil {
+			return fmt.Errorf("ad %d: %w", ad, err)
+		}
+		begin = end
+	}
+	return nil
 }
 
 // Cursors returns how many canonical keys the index has.

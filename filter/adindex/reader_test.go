@@ -1,6 +1,7 @@
 package adindex
 
 import (
+	"errors"
 	"math"
 	"testing"
 	"time"
@@ -289,4 +290,27 @@ func TestLookupsAllocateNothing(t *testing.T) {
 		}))
 		require.NotZero(t, served)
 	}
+}
+
+func TestCheckBodiesStopsAtTheFirstFault(t *testing.T) {
+	f := newFixture(t)
+	for _, body := range []string{"a", "", "ccc", "d"} {
+		f.AddAd([]byte(body))
+	}
+	r := f.open()
+	var seen []string
+	collect := func(body []byte) error {
+		require.Equal(t, len(body), cap(body))
+		seen = append(seen, string(body))
+		if len(body) == 3 {
+			return errors.New("no body")
+		}
+		return nil
+	}
+	require.EqualError(t, r.CheckBodies(collect), "ad 2: no body")
+	require.Equal(t, []string{"a", "", "ccc"}, seen)
+	require.NoError(t, r.CheckBodies(func([]byte) error { return nil }))
+
+	empty := newFixture(t).open()
+	require.NoError(t, empty.CheckBodies(func([]byte) error { return errors.New("there is none") }))
 }

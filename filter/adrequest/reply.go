@@ -12,7 +12,7 @@ type Reply struct {
 	Headers [][2]string
 }
 
-// AdHeaders are the headers of the 200, whose body AppendAd writes. They are shared and must not be changed.
+// AdHeaders are the headers of the 200, whose body AppendBody writes. They are shared and must not be changed.
 var AdHeaders = jsonHeaders()
 
 // Replies to a valid query.
@@ -52,10 +52,10 @@ func jsonHeaders(more ...[2]string) [][2]string {
 }
 
 func newReply(status uint32, code, message, param string, headers ...[2]string) Reply {
-	body := appendString([]byte(`{"message":`), message)
-	body = appendString(append(body, `,"code":`...), code)
+	body := appendText([]byte(`{"message":"`), message)
+	body = appendText(append(body, `","code":"`...), code)
 	if param != "" {
-		body = appendString(append(body, `,"param":`...), param)
+		body = appendText(append(body, `","param":"`...), param)
 	}
-	return Reply{Status: status, Body: append(body, '}'), Headers: jsonHeaders(headers...)}
+	return Reply{Status: status, Body: append(body, `"}`...), Headers: jsonHeaders(headers...)}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm/types"
 
 	"adsidecar/filter/adindex"
+	"adsidecar/filter/adrequest"
 )
 
 // pluginContext serves one pushed index.
@@ -60,6 +61,9 @@ func (p *pluginContext) load() error {
 	}
 	index, err := adindex.Open(data)
 	if err != nil {
+		return err
+	}
+	if err := index.CheckBodies(adrequest.CheckAd); err != nil {
 		return err
 	}
 	if err := hookIndex(index); err != nil {

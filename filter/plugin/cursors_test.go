@@ -14,7 +14,7 @@ import (
 func TestCursorsAreCarriedByKey(t *testing.T) {
 	open := func(t *rapid.T, keys []string) *adindex.Reader {
 		b := adindex.NewBuilder()
-		cycle, err := b.AddCycle([]adindex.AdRef{b.AddAd([]byte("{}"))})
+		cycle, err := b.AddCycle([]adindex.AdRef{b.AddAd(nil)})
 		require.NoError(t, err)
 		s, err := b.AddSchedule(adindex.Schedule{Clock: adindex.Day, Segments: []adindex.Segment{{Cycle: cycle}}})
 		require.NoError(t, err)
@@ -97,7 +97,7 @@ func TestAPositionIsTakenModTheLengthAndStaysBelowIt(t *testing.T) {
 func TestADecisionAllocatesNothing(t *testing.T) {
 	index, err := adindex.Open(us(t, "A", "B"))
 	require.NoError(t, err)
-	p := &pluginContext{index: index, cursors: (*cursors)(nil).carry(index, rand.Uint32)}
+	p := &pluginContext{vm: &VM{}, index: index, cursors: (*cursors)(nil).carry(index, rand.Uint32)}
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		query, refusal := adrequest.Parse("GET", usEng)
 		if refusal != nil || p.ad(&query, epoch.Unix()) == nil {

@@ -88,7 +88,7 @@ func (s *schedule) add(t *testing.T, b *adindex.Builder, ads map[string]adindex.
 		var refs []adindex.AdRef
 		for _, id := range segment.ads {
 			if _, ok := ads[id]; !ok {
-				ads[id] = b.AddAd([]byte(body(id)))
+				ads[id] = b.AddAd(held(t, id))
 			}
 			refs = append(refs, ads[id])
 		}
@@ -112,13 +112,25 @@ func parseKey(t *testing.T, name string) adindex.Key {
 // awkwardURL has what HTML escaping and careless quoting break.
 const awkwardURL = `https://v/x?a=1&b="q"<é>`
 
-// body is the body of the 200 for an ad.
+// held is an ad as the index holds it.
+func held(t *testing.T, id string) []byte {
+	t.Helper()
+	ad, err := adrequest.AppendAd(nil, id, urlOf(id))
+	require.NoError(t, err)
+	return ad
+}
+
+// body is the body of the 200 for an ad. No id needs escapes.
 func body(id string) string {
-	url := "https://video.example/" + id + ".mp4"
+	url := strings.ReplaceAll(urlOf(id), `"`, `\"`)
+	return `{"id":"` + id + `","url":"` + url + `","videoUrl":"` + url + `"}`
+}
+
+func urlOf(id string) string {
 	if id == "J" {
-		url = awkwardURL
+		return awkwardURL
 	}
-	return string(adrequest.AppendAd(nil, id, url))
+	return "https://video.example/" + id + ".mp4"
 }
 
 // fixtures are the configurations that the table's rows are asked of.

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"adsidecar/filter/adindex"
 )
 
 const usEng = "/ad_request?country=us&lang=eng"
@@ -152,10 +154,16 @@ func TestABadIndexFailsTheStartAndSaysWhy(t *testing.T) {
 	damaged[len(damaged)/2] ^= 1
 	future := us(t, "A")
 	future[4]++ // the format version follows the magic
+	b := adindex.NewBuilder()
+	b.AddAd(held(t, "A"))
+	b.AddAd([]byte("\x03\x00id"))
+	bodyless, err := b.Build(sourceTime)
+	require.NoError(t, err)
 	tests := map[string]struct {
 		config []byte
 		want   string
 	}{
+		"an ad that is none":  {bodyless, "index refused: ad 1: an id of 3 bytes in an ad of 4"},
 		"not an index":        {[]byte("us|eng={}"), "index refused: "},
 		"cut off":             {us(t, "A")[:100], "index refused: "},
 		"one bit is wrong":    {damaged, "checksum"},

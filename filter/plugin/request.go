@@ -74,7 +74,7 @@ func (h *httpContext) answer() (answer, error) {
 	return answer{adrequest.Reply{Status: 200, Headers: adrequest.AdHeaders, Body: body}, served}, nil
 }
 
-// ad returns the body for a query, an alias of the index, or nil if the key has no ad at that time.
+// ad returns the body for a query, which the next call overwrites, or nil if the key has no ad at that time.
 func (p *pluginContext) ad(query *adrequest.Query, unixSeconds int64) []byte {
 	key, ok := adindex.MakeKey(query.Country.String(), query.Lang.String())
 	if !ok {
@@ -90,10 +90,14 @@ func (p *pluginContext) ad(query *adrequest.Query, unixSeconds int64) []byte {
 	}
 	// HEAD gets the headers of the next GET and leaves the turn to it. The body is sent all the same: Envoy drops it and
 	// keeps its length as content-length.
+	var turn int
 	if query.Head {
-		return p.index.Body(cycle.Ad(p.cursors.peek(entry.Cursor(), cycle.Len())))
+		turn = p.cursors.peek(entry.Cursor(), cycle.Len())
+	} else {
+		turn = p.cursors.take(entry.Cursor(), cycle.Len())
 	}
-	return p.index.Body(cycle.Ad(p.cursors.take(entry.Cursor(), cycle.Len())))
+	p.vm.body = adrequest.AppendBody(p.vm.body[:0], p.index.Body(cycle.Ad(turn)))
+	return p.vm.body
 }
 
 // send makes the reply of the request that is being handled. The host copies what it needs.

@@ -1,7 +1,9 @@
 package plugin
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"syscall"
 	"time"
 
 	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm"
@@ -19,6 +21,7 @@ type VM struct {
 
 	metrics metrics
 	cursors *cursors // of the context that serves; nil until one does
+	body    []byte   // of the 200 that was sent last, kept for its room
 
 	// Generations number the plugin contexts in the order in which Envoy put them in force.
 	issued  uint64 // the newest
@@ -29,7 +32,16 @@ var _ types.VMContext = (*VM)(nil)
 
 // NewVM returns the VM context of the filter.
 func NewVM() *VM {
-	return &VM{config: proxywasm.GetPluginConfiguration, now: time.Now, random: rand.Uint32}
+	return &VM{config: proxywasm.GetPluginConfiguration, now: wallClock, random: rand.Uint32}
+}
+
+// wallClock is time.Now without the monotonic clock, which would be a second host call. It panics where the host has no clock.
+func wallClock() time.Time {
+	var now syscall.Timeval
+	if err := syscall.Gettimeofday(&now); err != nil {
+		panic(fmt.Errorf("read the clock: %w", err)) //nolint:forbidigo // as time.Now does; the request's callback recovers
+	}
+	return time.Unix(now.Unix())
 }
 
 // NewPluginContext implements types.VMContext.

@@ -186,8 +186,10 @@ func repliesOfTheFilter() map[string]*adrequest.Reply {
 // The ad request is answered by the filter, whose answers the document has as well.
 func TestDocumentHasTheAnswersOfTheFilter(t *testing.T) {
 	replies := repliesOfTheFilter()
+	held, err := adrequest.AppendAd(nil, "a0", `https://v/x?a=1&b="q"<é>`)
+	require.NoError(t, err)
 	replies["an ad"] = &adrequest.Reply{
-		Status: http.StatusOK, Headers: adrequest.AdHeaders, Body: adrequest.AppendAd(nil, "a0", `https://v/x?a=1&b="q"<é>`),
+		Status: http.StatusOK, Headers: adrequest.AdHeaders, Body: adrequest.AppendBody(nil, held),
 	}
 	for name, reply := range replies {
 		t.Run(name, func(t *testing.T) {

@@ -27,7 +27,7 @@ FUZZTIME ?= 10s
 
 .PHONY: help
 help: ## show this help
-	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: needs-python build ## start everything on this machine, at http://localhost:8080; Ctrl-C stops it (or STORE=dynamodb)
@@ -66,6 +66,20 @@ test-unit: vet testrun ## run the tests that need nothing but Go
 .PHONY: e2e
 e2e: needs-python build wasm-test testrun ## run the tests on a real Envoy; E2E='-run TestName ./e2e' chooses
 	@$(BIN)/testrun $(E2E_ROUND) $(or $(E2E),./e2e/...)
+
+.PHONY: bench bench-push bench-fleet bench-quick
+bench: bench-build ## measure the request path and the user service, in about 10 minutes; bench/results, docs/PERFORMANCE.md
+	@$(BIN)/adsidecar-bench $(BENCH) requests users && $(BIN)/adsidecar-bench report
+bench-push: bench-build ## measure the way of a changed document to all workers
+	@$(BIN)/adsidecar-bench $(BENCH) push && $(BIN)/adsidecar-bench report
+bench-fleet: bench-build ## measure a control plane with 1,000 Envoys
+	@$(BIN)/adsidecar-bench $(BENCH) fleet && $(BIN)/adsidecar-bench report
+bench-quick: bench-build ## measure a little of everything, in about 2 minutes; bench/results/quick-*.json
+	@exec $(BIN)/adsidecar-bench $(BENCH) quick
+
+.PHONY: bench-build
+bench-build: needs-python build
+	go build -o $(BIN)/adsidecar-bench ./e2e/bench
 
 .PHONY: long
 long: testrun ## compare compiler and index with the reference model 1,000,000 times

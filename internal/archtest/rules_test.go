@@ -168,6 +168,12 @@ var rules = map[string]rule{
 		third: []string{"gopkg.in/yaml.v3"},
 		why:   "what it measures it asks as a client would; nothing of what is measured is in it",
 	},
+	"e2e/bench/fleet": {
+		ours:  []string{"envoy", "filter/adindex"},
+		tests: []string{"controlplane/campaign", "controlplane/compile", "controlplane/xds", "envoy/gateway"},
+		third: []string{envoyAPI, protobuf, "golang.org/x/net"},
+		why:   "an Envoy as the control plane sees it: of ours it knows the names in a bootstrap, and how the filter opens an index",
+	},
 	"e2e/contract": {
 		tests: []string{"e2e/stack"},
 		third: []string{"gopkg.in/yaml.v3"},

@@ -35,6 +35,8 @@ type Config struct {
 	Hot      int    // keys with HotAds ads each
 	Seed     uint64 // of everything that is drawn
 	Revision uint32 // the last eight digits of every id
+	// Always makes the first ad of each key run all day, so that no key is ever without one.
+	Always bool
 }
 
 // Standard returns the configuration behind the published figures: 2 hot keys with 100,000 ads, 20 with 1,000,000.
@@ -61,11 +63,13 @@ func Document(c Config) []byte {
 	ads := spread(c, random)
 	data := make([]byte, 0, 180*len(ads)+16)
 	data = append(data, `{"ads":[`...)
+	var seen [Keys]bool
 	for i, rank := range ads {
 		if i > 0 {
 			data = append(data, ',')
 		}
-		data = appendAd(append(data, '\n'), random, keys[rank], c.Revision)
+		data = appendAd(append(data, '\n'), random, keys[rank], c.Revision, c.Always && !seen[rank])
+		seen[rank] = true
 	}
 	return append(data, "\n]}\n"...)
 }
@@ -113,9 +117,9 @@ func zipfWeights() []uint64 {
 	return below
 }
 
-func appendAd(dst []byte, random *rand.Rand, key Key, revision uint32) []byte {
+func appendAd(dst []byte, random *rand.Rand, key Key, revision uint32, allDay bool) []byte {
 	start, end := random.IntN(24), random.IntN(25)
-	if random.IntN(5) == 0 {
+	if random.IntN(5) == 0 || allDay {
 		start, end = 0, 24
 	}
 	// 24 digits are unique in any document that fits into memory.

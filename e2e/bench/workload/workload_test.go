@@ -73,6 +73,21 @@ func TestRevisionsDifferInTheirIDsAlone(t *testing.T) {
 	}
 }
 
+func TestAlwaysMeansThatNoKeyIsEverWithoutAnAd(t *testing.T) {
+	t.Parallel()
+	plain := adsOf(t, workload.Document(workload.Config{Ads: 50_000, Seed: 1}))
+	always := adsOf(t, workload.Document(workload.Config{Ads: 50_000, Seed: 1, Always: true}))
+	seen := make(map[workload.Key]bool)
+	for i := range always {
+		if key := (workload.Key{Country: always[i].Country, Lang: always[i].Lang}); !seen[key] {
+			seen[key] = true
+			require.Equal(t, []int{0, 24}, []int{always[i].StartHour, always[i].EndHour})
+			plain[i].StartHour, plain[i].EndHour = 0, 24
+		}
+	}
+	require.Equal(t, plain, always, "nothing else is different")
+}
+
 // Figures of one day are comparable with those of another because the documents are the same bytes.
 func TestADocumentIsTheSameOnEveryMachine(t *testing.T) {
 	t.Parallel()

@@ -90,7 +90,12 @@ func (f form) misframed(t *testing.T, u *userService) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := u.line(parent)
-			requireFault(t, l.send(t, f.ask, f.head()+rest), 400, "bad_request", "")
+			a := l.send(t, f.ask, f.head()+rest)
+			if strings.Contains(rest, "chunked") && !strings.Contains(rest, "Content-Length") {
+				f.requireFault(t, a, 400, "bad_request", "")
+			} else { // the headers alone are refused: Envoy does not know yet what they ask for
+				requireFault(t, a, 400, "bad_request", "")
+			}
 			require.True(t, l.closes, "where the next request begins is not known")
 			lines = append(lines, l)
 		})

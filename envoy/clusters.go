@@ -148,25 +148,22 @@ func http2(o *corev3.Http2ProtocolOptions) map[string]*anypb.Any { return http2W
 
 // http2With is http2 with options that any protocol has.
 func http2With(o *corev3.Http2ProtocolOptions, common *corev3.HttpProtocolOptions) map[string]*anypb.Any {
-	return map[string]*anypb.Any{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": mustAny(&upstreamsv3.HttpProtocolOptions{
-		CommonHttpProtocolOptions: common,
-		UpstreamProtocolOptions: &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_{
-			ExplicitHttpConfig: &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig{
-				ProtocolConfig: &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{Http2ProtocolOptions: o},
-			},
-		},
-	})}
+	return protocol(common, &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig{
+		ProtocolConfig: &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{Http2ProtocolOptions: o},
+	})
 }
 
 // http1With makes a cluster speak HTTP/1.1.
 func http1With(common *corev3.HttpProtocolOptions) map[string]*anypb.Any {
+	return protocol(common, &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig{
+		ProtocolConfig: &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_HttpProtocolOptions{HttpProtocolOptions: &corev3.Http1ProtocolOptions{}},
+	})
+}
+
+func protocol(common *corev3.HttpProtocolOptions, explicit *upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig) map[string]*anypb.Any {
 	return map[string]*anypb.Any{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": mustAny(&upstreamsv3.HttpProtocolOptions{
 		CommonHttpProtocolOptions: common,
-		UpstreamProtocolOptions: &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_{
-			ExplicitHttpConfig: &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig{
-				ProtocolConfig: &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_HttpProtocolOptions{HttpProtocolOptions: &corev3.Http1ProtocolOptions{}},
-			},
-		},
+		UpstreamProtocolOptions:   &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_{ExplicitHttpConfig: explicit},
 	})}
 }
 

@@ -12,12 +12,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
 
 	"adsidecar/controlplane/campaign"
+	"adsidecar/internal/web"
 )
 
 const (
@@ -86,7 +86,7 @@ type HTTP struct {
 // quotes no part of the URL.
 func NewHTTP(cfg HTTPConfig) (*HTTP, error) {
 	target, urlErr := parseURL(cfg.URL)
-	roots, caErr := loadRoots(cfg.CAFile)
+	roots, caErr := web.Roots(cfg.CAFile)
 	if err := errors.Join(urlErr, caErr, checkHeader(cfg), checkLimits(cfg)); err != nil {
 		return nil, err
 	}
@@ -212,21 +212,6 @@ func parseURL(text string) (*url.URL, error) {
 		return nil, errors.New("url: user information is not sent; use a header")
 	}
 	return u, nil
-}
-
-func loadRoots(path string) (*x509.CertPool, error) {
-	if path == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("ca file: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca file: no certificate in %s", path)
-	}
-	return roots, nil
 }
 
 // checkHeader refuses the headers whose value the source or the connection decides.

@@ -59,7 +59,7 @@ func ensure(ctx context.Context, c *dynamodb.Client, t Table) error {
 		if there != nil && there.TableStatus == types.TableStatusActive {
 			break
 		}
-		if err := pause(ctx, pollTable); err != nil {
+		if err := Pause(ctx, pollTable); err != nil {
 			return err
 		}
 	}
@@ -164,7 +164,7 @@ func ensureBackups(ctx context.Context, c *dynamodb.Client, t Table) error {
 		if awsclient.Code(err) != "ContinuousBackupsUnavailableException" {
 			break
 		}
-		if err := pause(ctx, pollBackups); err != nil {
+		if err := Pause(ctx, pollBackups); err != nil {
 			return err
 		}
 	}
@@ -174,7 +174,8 @@ func ensureBackups(ctx context.Context, c *dynamodb.Client, t Table) error {
 	return nil
 }
 
-func pause(ctx context.Context, d time.Duration) error {
+// Pause waits for d, or returns the error of ctx when that ends before.
+func Pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

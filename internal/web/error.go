@@ -1,5 +1,5 @@
 // Package web is what every HTTP address of the product has in common: the body of an error, JSON answers, and a server with timeouts
-// that ends gracefully.
+// that ends gracefully; and for its clients, which certificate authorities to trust.
 package web
 
 import (

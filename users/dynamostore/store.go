@@ -132,21 +132,10 @@ func retryPassing(ctx context.Context, write func() error) error {
 		if try == passingTries || !dynamo.Passing(err) {
 			return err
 		}
-		if err := pause(ctx, rand.N(wait)); err != nil {
+		if err := dynamo.Pause(ctx, rand.N(wait)); err != nil {
 			return err
 		}
 		wait *= 2
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

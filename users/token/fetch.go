@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 )
 
@@ -76,19 +75,4 @@ func (f *fetcher) body(req *http.Request) ([]byte, error) {
 		return nil, fmt.Errorf("larger than %d bytes", maxJWKSBytes)
 	}
 	return body, nil
-}
-
-func loadRoots(path string) (*x509.CertPool, error) {
-	if path == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("ca file: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca file: no certificate in %s", path)
-	}
-	return roots, nil
 }

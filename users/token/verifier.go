@@ -12,6 +12,8 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jws"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+
+	"adsidecar/internal/web"
 )
 
 // clockSkew is the most that the issuer's clock may differ from ours, as in the gateway (envoy.clockSkewSeconds).
@@ -63,7 +65,7 @@ func New(cfg Config) (*Verifier, error) {
 		cfg.Logger = zap.NewNop()
 	}
 	target, urlErr := parseURL(cfg.JWKSURL)
-	roots, caErr := loadRoots(cfg.CAFile)
+	roots, caErr := web.Roots(cfg.CAFile)
 	if err := errors.Join(cfg.validate(), urlErr, caErr); err != nil {
 		return nil, err
 	}

@@ -1,10 +1,11 @@
+//go:build wasip1
+
 // Command filter is the WebAssembly module that answers ad requests inside Envoy. Envoy loads it as a proxy-wasm plugin;
 // see adsidecar/filter/plugin for what it does and adsidecar/filter/build for how it is compiled.
 package main
 
 import (
-	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm"
-
+	"adsidecar/filter/abi"
 	"adsidecar/filter/plugin"
 )
 
@@ -12,5 +13,5 @@ import (
 func main() {}
 
 func init() {
-	proxywasm.SetVMContext(plugin.NewVM())
+	abi.Serve(plugin.New(abi.Host{}))
 }

@@ -12,11 +12,11 @@ import (
 	"adsidecar/envoy/gateway"
 	"adsidecar/internal/awsclient"
 	"adsidecar/internal/boltfile"
+	"adsidecar/internal/token"
 	"adsidecar/users/boltstore"
 	"adsidecar/users/cognito"
 	"adsidecar/users/dynamostore"
 	"adsidecar/users/record"
-	"adsidecar/users/token"
 )
 
 // openPool is the user pool that /authenticate signs in with.
@@ -60,7 +60,7 @@ func newVerifier(is *gateway.Issuer, metrics prometheus.Registerer, log *zap.Log
 	}
 	v, err := token.New(token.Config{
 		Issuer: is.Issuer, JWKSURL: is.JWKSURL, ClientIDs: is.ClientIDs, Uses: is.TokenUses, CAFile: ca, MaxLifetime: is.MaxTokenLifetime.D(),
-		ReadInterval: is.JWKSCache.D(), Registerer: metrics, Logger: log,
+		ReadInterval: is.JWKSCache.D(), Registerer: metrics, Subsystem: "users", Logger: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("issuers: %s: %w", is.Issuer, err)

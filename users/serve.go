@@ -18,10 +18,10 @@ import (
 
 	"adsidecar/envoy/gateway"
 	"adsidecar/internal/program"
+	"adsidecar/internal/token"
 	"adsidecar/internal/web"
 	"adsidecar/users/api"
 	"adsidecar/users/record"
-	"adsidecar/users/token"
 )
 
 // drain is how long requests under way may take at the end: no less than the API gives each.

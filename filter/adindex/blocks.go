@@ -1,3 +1,5 @@
+//go:build !wasip1
+
 package adindex
 
 // blockSize is far above what is added at once, and little beside an index that is worth the trouble.

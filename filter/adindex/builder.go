@@ -1,3 +1,5 @@
+//go:build !wasip1
+
 package adindex
 
 import (
@@ -7,14 +9,8 @@ import (
 	"slices"
 )
 
-// AdRef numbers an ad of one index, in order of adding.
-type AdRef uint32
-
 // CycleRef numbers a cycle of one builder.
 type CycleRef uint32
-
-// ScheduleRef numbers a schedule of one builder.
-type ScheduleRef uint32
 
 // Segment is a stretch of a schedule: from the minute Start until the next segment's start, or the end of the clock, Cycle is served.
 type Segment struct {
@@ -143,6 +139,15 @@ func (b *Builder) AddSchedule(s Schedule) (ScheduleRef, error) {
 	buf = scheduleRecord{clock: s.Clock, list: list, base: s.Base, minutes: s.Minutes, after: s.After}.append(buf[:0])
 	b.scratch = buf
 	return ScheduleRef(b.schedules.add(buf)), nil
+}
+
+// append writes what readSchedule reads.
+func (s scheduleRecord) append(dst []byte) []byte {
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(s.clock))
+	dst = binary.LittleEndian.AppendUint32(dst, s.list)
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(s.base))
+	dst = binary.LittleEndian.AppendUint32(dst, s.minutes)
+	return binary.LittleEndian.AppendUint32(dst, uint32(s.after))
 }
 
 // span returns how many minutes the clock of s has.

@@ -39,7 +39,7 @@ func TestBuildWritesWhatTheFormatSays(t *testing.T) {
 	require.NoError(t, err)
 
 	want := []byte{
-		'A', 'D', 'I', 'X', 1, 0, 0, 0, 248, 0, 0, 0, // magic, format, length
+		'A', 'D', 'I', 'X', 2, 0, 0, 0, 248, 0, 0, 0, // magic, format, length
 		0xe8, 0x38, 0x31, 0xe2, // CRC32C of all that follows
 		8, 7, 6, 5, 4, 3, 2, 1, // source time
 		104, 0, 0, 0, 3, 0, 0, 0, // ad offsets
@@ -315,5 +315,5 @@ func TestVersionIsTheHashOfTheContentAlone(t *testing.T) {
 
 // Other bytes for the same calls, within one format, are pushed to every Envoy once more when the control plane is updated.
 func TestTheVersionOfAnIndexStays(t *testing.T) {
-	require.Equal(t, "7860c4ff71f88e061ae5a50d8bb276d3", Version(smallIndex(t)))
+	require.Equal(t, "53e3628522d7c1da1fe4131984f874ff", Version(smallIndex(t)))
 }

@@ -1,10 +1,5 @@
 package adindex
 
-import (
-	"encoding/binary"
-	"fmt"
-)
-
 // The structural checks of Open: one pass over each section. The loops take words off the front of a slice, which spares the
 // bounds checks of an index; in the filter they run on each push over millions of elements.
 
@@ -12,21 +7,21 @@ import (
 // With strict no list is empty.
 func checkOffsets(name string, offsets []byte, size int, strict bool) error {
 	if len(offsets) == 0 {
-		return fmt.Errorf("%s are empty, want at least one", name)
+		return fault(name, " are empty, want at least one")
 	}
 	if first := word(offsets, 0); first != 0 {
-		return fmt.Errorf("%s begin with %d, want 0", name, first)
+		return fault(name, " begin with ", first, ", want 0")
 	}
 	before := uint32(0)
 	for b := offsets[wordSize:]; len(b) >= wordSize; b = b[wordSize:] {
-		v := binary.LittleEndian.Uint32(b)
+		v := word(b, 0)
 		if v < before || strict && v == before {
-			return fmt.Errorf("%s: %d after %d", name, v, before)
+			return fault(name, ": ", v, " after ", before)
 		}
 		before = v
 	}
 	if uint64(before) != uint64(size) {
-		return fmt.Errorf("%s end with %d, want %d", name, before, size)
+		return fault(name, " end with ", before, ", want ", size)
 	}
 	return nil
 }
@@ -34,8 +29,8 @@ func checkOffsets(name string, offsets []byte, size int, strict bool) error {
 // checkBelow checks that each word is less than n, which counts what the words point at.
 func checkBelow(name string, words []byte, what string, n int) error {
 	for b := words; len(b) >= wordSize; b = b[wordSize:] {
-		if v := binary.LittleEndian.Uint32(b); uint64(v) >= uint64(n) {
-			return fmt.Errorf("%s: %s %d of %d", name, what, v, n)
+		if v := word(b, 0); uint64(v) >= uint64(n) {
+			return fault(name, ": ", what, " ", v, " of ", n)
 		}
 	}
 	return nil
@@ -45,12 +40,12 @@ func checkBelow(name string, words []byte, what string, n int) error {
 func checkKeyOrder(name string, keys []byte) error {
 	next := Key(0)
 	for b := keys; len(b) >= wordSize; b = b[wordSize:] {
-		k := Key(binary.LittleEndian.Uint32(b))
+		k := Key(word(b, 0))
 		if !k.valid() {
-			return fmt.Errorf("%s: %#x is not a key", name, uint32(k))
+			return fault(name, ": 0x", hexNumber{uint32(k), 1}, " is not a key")
 		}
 		if k < next {
-			return fmt.Errorf("%s: %s after %s", name, k, next-1)
+			return fault(name, ": ", k, " after ", next-1)
 		}
 		next = k + 1
 	}
@@ -86,11 +81,11 @@ func checkSegments(r *Reader) error {
 			start, cycle := uint64(word(segments, 2*i)), word(segments, 2*i+1)
 			switch {
 			case i == begin && start != 0:
-				return fmt.Errorf("segment list %d begins at minute %d, want 0", list, start)
+				return fault("segment list ", list, " begins at minute ", start, ", want 0")
 			case start < next:
-				return fmt.Errorf("segment list %d: minute %d after %d", list, start, next-1)
+				return fault("segment list ", list, ": minute ", start, " after ", next-1)
 			case uint64(cycle) >= uint64(cycles):
-				return fmt.Errorf("segment list %d: cycle %d of %d", list, cycle, cycles)
+				return fault("segment list ", list, ": cycle ", cycle, " of ", cycles)
 			}
 			next = start + 1
 		}
@@ -107,15 +102,15 @@ func checkSchedules(r *Reader) error {
 		minutes := s.minutes
 		switch {
 		case clock < uint32(Day) || clock > uint32(Absolute):
-			return fmt.Errorf("schedule %d: unknown clock %d", i, clock)
+			return fault("schedule ", i, ": unknown clock ", clock)
 		case uint64(s.list) >= uint64(r.lists()):
-			return fmt.Errorf("schedule %d: segment list %d of %d", i, s.list, r.lists())
+			return fault("schedule ", i, ": segment list ", s.list, " of ", r.lists())
 		case s.clock != Absolute && (s.base != 0 || s.minutes != 0 || s.after != 0):
-			return fmt.Errorf("schedule %d: a horizon without the absolute clock", i)
+			return fault("schedule ", i, ": a horizon without the absolute clock")
 		case s.clock == Absolute && uint64(s.after) >= uint64(n):
-			return fmt.Errorf("schedule %d: schedule %d of %d after its horizon", i, s.after, n)
+			return fault("schedule ", i, ": schedule ", uint32(s.after), " of ", n, " after its horizon")
 		case s.clock == Absolute && r.schedule(uint32(s.after)).clock != Week:
-			return fmt.Errorf("schedule %d: schedule %d after its horizon is not a week", i, s.after)
+			return fault("schedule ", i, ": schedule ", uint32(s.after), " after its horizon is not a week")
 		case s.clock == Day:
 			minutes = dayMinutes
 		case s.clock == Week:
@@ -123,7 +118,7 @@ func checkSchedules(r *Reader) error {
 		}
 		_, end := span(r.section[secLists], s.list)
 		if last := word(r.section[secSegments], 2*(end-1)); last >= minutes {
-			return fmt.Errorf("schedule %d: a segment at minute %d, its clock ends at %d", i, last, minutes)
+			return fault("schedule ", i, ": a segment at minute ", last, ", its clock ends at ", minutes)
 		}
 	}
 	return nil
@@ -135,16 +130,16 @@ func checkKeys(r *Reader) error {
 	}
 	entries := len(r.section[secEntries]) / entrySize
 	if entries != r.Keys() {
-		return fmt.Errorf("%d keys with %d key entries", r.Keys(), entries)
+		return fault(r.Keys(), " keys with ", entries, " key entries")
 	}
 	schedules := len(r.section[secSchedules]) / scheduleSize
 	for i := range entries {
 		e := r.entry(i)
 		if uint64(e.schedule) >= uint64(schedules) {
-			return fmt.Errorf("key entries: schedule %d of %d", e.schedule, schedules)
+			return fault("key entries: schedule ", e.schedule, " of ", schedules)
 		}
 		if uint64(e.cursor) >= uint64(r.Cursors()) {
-			return fmt.Errorf("key entries: cursor %d of %d", e.cursor, r.Cursors())
+			return fault("key entries: cursor ", e.cursor, " of ", r.Cursors())
 		}
 	}
 	return nil

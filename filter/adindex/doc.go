@@ -10,6 +10,9 @@
 // reads them where they lie and allocates nothing. Where a key's rotation stands is not in the index: an entry names the
 // number of its cursor, and whoever serves keeps the positions.
 //
-// Both sides of the push import this package, the filter as WebAssembly, so it uses the standard library alone. An index is at
-// most 4 GiB, and one filter reads one format version.
+// Both sides of the push import this package, so it uses the standard library alone. For WebAssembly it is built without the
+// [Builder] and [Version]: the filter only reads, and Envoy compiles whatever else is in the module, SHA-256 and package fmt by the
+// megabyte, before it serves. What both sides need is written without package fmt and its like.
+//
+// An index is at most 4 GiB, and one filter reads one format version.
 package adindex

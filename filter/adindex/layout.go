@@ -1,17 +1,9 @@
 package adindex
 
-import (
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
-	"fmt"
-	"hash"
-	"hash/crc32"
-	"math"
-)
+import "hash/crc32"
 
 // FormatVersion is the version of the format that this package writes, and the only one that it reads.
-const FormatVersion = 1
+const FormatVersion = 2
 
 const magic = "ADIX"
 
@@ -69,30 +61,6 @@ var sections = [sectionCount]struct {
 	secCursors:   {"cursor keys", wordSize},
 }
 
-// layout is where each section lies and how many elements it has.
-type layout struct {
-	offset, count [sectionCount]uint64
-	length        uint64
-}
-
-// newLayout places sections of these counts behind the header, each aligned to four bytes. It refuses what u32 cannot
-// address.
-func newLayout(count [sectionCount]uint64) (layout, error) {
-	l := layout{count: count, length: headerSize}
-	for i, s := range sections {
-		// Without this bound the product below could wrap.
-		if count[i] > math.MaxUint32 {
-			return layout{}, fmt.Errorf("%d %s, the format holds at most %d", count[i], s.name, uint32(math.MaxUint32))
-		}
-		l.offset[i] = l.length
-		l.length = align(l.length + count[i]*s.size)
-	}
-	if l.length > math.MaxUint32 {
-		return layout{}, fmt.Errorf("index of %d bytes, the format holds at most %d", l.length, uint32(math.MaxUint32))
-	}
-	return l, nil
-}
-
 func align(n uint64) uint64 { return (n + wordSize - 1) &^ (wordSize - 1) }
 
 // checksum is the CRC32C of all that the header's first checks do not compare exactly: the source time and everything behind it.
@@ -100,24 +68,11 @@ func checksum(data []byte) uint32 {
 	return crc32.Checksum(data[offSource:], crc32.MakeTable(crc32.Castagnoli))
 }
 
-// Version returns the version of the index in data: the first 16 bytes of the SHA-256 of its content, as 32 lower-case hex
-// digits. The content is everything but the checksum and the source time, so that replicas which saw one document at different
-// seconds agree. It does not check data; what is shorter than an index's header has the version "".
-func Version(data []byte) string {
-	if len(data) < headerSize {
-		return ""
-	}
-	h := sha256.New()
-	hashHeader(h, data[:headerSize])
-	h.Write(data[headerSize:])
-	return versionOf(h)
+// word returns number i of those that b begins with, and long the one of eight bytes. They are package encoding/binary's, which needs
+// package reflect.
+func word(b []byte, i int) uint32 {
+	b = b[i*wordSize:][:wordSize]
+	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
 }
 
-func hashHeader(h hash.Hash, header []byte) {
-	h.Write(header[:offChecksum])
-	h.Write(header[offTable:])
-}
-
-func versionOf(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)[:16]) }
-
-func word(b []byte, i int) uint32 { return binary.LittleEndian.Uint32(b[i*wordSize:]) }
+func long(b []byte) uint64 { return uint64(word(b, 0)) | uint64(word(b, 1))<<32 }

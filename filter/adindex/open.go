@@ -1,9 +1,6 @@
 package adindex
 
-import (
-	"encoding/binary"
-	"fmt"
-)
+import "strconv"
 
 // Open checks an index and returns a Reader of it. It keeps data, which must not change afterwards.
 //
@@ -14,14 +11,12 @@ func Open(data []byte) (*Reader, error) {
 	if err := checkHeader(data); err != nil {
 		return nil, err
 	}
-	r := &Reader{data: data, sourceTime: int64(binary.LittleEndian.Uint64(data[offSource:]))}
-	d := decoder{data: data, next: headerSize}
-	for i := range sectionCount {
-		r.section[i] = d.section(i)
+	if err := checkSum(data); err != nil {
+		return nil, err
 	}
-	d.end()
-	if d.err != nil {
-		return nil, d.err
+	r, err := Reopen(data)
+	if err != nil {
+		return nil, err
 	}
 	for _, check := range [...]func(*Reader) error{checkAds, checkCycles, checkSegments, checkSchedules, checkKeys, checkCursors} {
 		if err := check(r); err != nil {
@@ -31,26 +26,48 @@ func Open(data []byte) (*Reader, error) {
 	return r, nil
 }
 
-// checkHeader compares what is fixed or can be computed. The format's version comes before all that another version could have
+// Reopen is Open for bytes that Open has accepted, wherever that was: it checks the header without the checksum, and where the sections lie,
+// and takes no time worth mentioning. With other bytes a lookup may panic.
+func Reopen(data []byte) (*Reader, error) {
+	if err := checkHeader(data); err != nil {
+		return nil, err
+	}
+	r := &Reader{data: data, sourceTime: int64(long(data[offSource:]))}
+	d := decoder{data: data, next: headerSize}
+	for i := range sectionCount {
+		r.section[i] = d.section(i)
+	}
+	d.end()
+	if d.err != nil {
+		return nil, d.err
+	}
+	return r, nil
+}
+
+// checkHeader compares what is fixed. The format's version comes before all that another version could have
 // changed.
 func checkHeader(data []byte) error {
 	if len(data) < offLength {
-		return fmt.Errorf("length %d, an index has at least %d", len(data), headerSize)
+		return fault("length ", len(data), ", an index has at least ", headerSize)
 	}
 	if string(data[:offFormat]) != magic {
-		return fmt.Errorf("magic %q, an index begins with %q", data[:offFormat], magic)
+		return fault("magic ", strconv.Quote(string(data[:offFormat])), ", an index begins with ", strconv.Quote(magic))
 	}
-	if v := binary.LittleEndian.Uint32(data[offFormat:]); v != FormatVersion {
-		return fmt.Errorf("format %d, this filter reads %d", v, FormatVersion)
+	if v := word(data[offFormat:], 0); v != FormatVersion {
+		return fault("format ", v, ", this filter reads ", FormatVersion)
 	}
 	if len(data) < headerSize {
-		return fmt.Errorf("length %d, an index has at least %d", len(data), headerSize)
+		return fault("length ", len(data), ", an index has at least ", headerSize)
 	}
-	if n := binary.LittleEndian.Uint32(data[offLength:]); uint64(n) != uint64(len(data)) {
-		return fmt.Errorf("length %d, the header says %d", len(data), n)
+	if n := word(data[offLength:], 0); uint64(n) != uint64(len(data)) {
+		return fault("length ", len(data), ", the header says ", n)
 	}
-	if want, got := binary.LittleEndian.Uint32(data[offChecksum:]), checksum(data); got != want {
-		return fmt.Errorf("checksum %08x, the header says %08x", got, want)
+	return nil
+}
+
+func checkSum(data []byte) error {
+	if want, got := word(data[offChecksum:], 0), checksum(data); got != want {
+		return fault("checksum ", hexNumber{got, 8}, ", the header says ", hexNumber{want, 8})
 	}
 	return nil
 }
@@ -72,18 +89,18 @@ func (d *decoder) section(i int) []byte {
 	field := d.data[offTable+i*8:]
 	offset, count := uint64(word(field, 0)), uint64(word(field, 1))
 	if offset != d.next {
-		d.err = fmt.Errorf("%s at %d, want %d", s.name, offset, d.next)
+		d.err = fault(s.name, " at ", offset, ", want ", d.next)
 		return nil
 	}
 	end := offset + count*s.size
 	d.next = align(end)
 	if d.next > uint64(len(d.data)) {
-		d.err = fmt.Errorf("%s end at %d, the index at %d", s.name, end, len(d.data))
+		d.err = fault(s.name, " end at ", end, ", the index at ", len(d.data))
 		return nil
 	}
 	for _, pad := range d.data[end:d.next] {
 		if pad != 0 {
-			d.err = fmt.Errorf("%s are padded with %#x, want 0", s.name, pad)
+			d.err = fault(s.name, " are padded with 0x", hexNumber{uint32(pad), 1}, ", want 0")
 			return nil
 		}
 	}
@@ -92,6 +109,6 @@ func (d *decoder) section(i int) []byte {
 
 func (d *decoder) end() {
 	if d.err == nil && d.next != uint64(len(d.data)) {
-		d.err = fmt.Errorf("%d bytes after the last section", uint64(len(d.data))-d.next)
+		d.err = fault(uint64(len(d.data))-d.next, " bytes after the last section")
 	}
 }

@@ -139,9 +139,9 @@ func TestOpenNamesWhatIsWrong(t *testing.T) {
 		"seven bytes":            {func(b []byte) []byte { return b[:7] }, "length 7, an index has at least 104"},
 		"a header cut short":     {func(b []byte) []byte { return b[:103] }, "length 103, an index has at least 104"},
 		"something else":         {func([]byte) []byte { return []byte(`{"ads":[]}`) }, `magic "{\"ad", an index begins with "ADIX"`},
-		"the next format":        {raw(offFormat, 2), "format 2, this filter reads 1"},
-		"the next, and short":    {func(b []byte) []byte { b[offFormat] = 2; return b[:8] }, "format 2, this filter reads 1"},
-		"a format far away":      {raw(offFormat, 0xff, 0xff, 0xff, 0xff), "format 4294967295, this filter reads 1"},
+		"the next format":        {raw(offFormat, 3), "format 3, this filter reads 2"},
+		"the next, and short":    {func(b []byte) []byte { b[offFormat] = 3; return b[:8] }, "format 3, this filter reads 2"},
+		"a format far away":      {raw(offFormat, 0xff, 0xff, 0xff, 0xff), "format 4294967295, this filter reads 2"},
 		"another length":         {raw(offLength, 0, 0, 0, 0), "length 416, the header says 0"},
 		"another checksum":       {raw(offChecksum, 1, 0, 0, 0), "checksum 9639b36d, the header says 00000001"},
 		"a section too early":    {put(offset(secAdEnds), 100), "ad offsets at 100, want 104"},
@@ -220,4 +220,24 @@ func dropEntry(data []byte) []byte {
 	binary.LittleEndian.PutUint32(data[entries+4:], binary.LittleEndian.Uint32(data[entries+4:])-1)
 	binary.LittleEndian.PutUint32(data[cursors:], uint32(at-entrySize))
 	return repair(data)
+}
+
+func TestReopenChecksOnlyWhatCanBeSeenAtOnce(t *testing.T) {
+	data := smallIndex(t)
+	r, err := Reopen(data)
+	require.NoError(t, err)
+	opened, err := Open(data)
+	require.NoError(t, err)
+	require.Equal(t, opened, r)
+
+	data[offChecksum] ^= 1
+	_, err = Reopen(data)
+	require.NoError(t, err)
+	for name, cut := range map[string]int{"nothing": 0, "a header cut short": headerSize - 1, "a byte short": len(data) - 1} {
+		_, err := Reopen(data[:cut])
+		require.Error(t, err, name)
+	}
+	data[offTable]++
+	_, err = Reopen(data)
+	require.ErrorContains(t, err, "ad offsets at ")
 }

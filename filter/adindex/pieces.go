@@ -1,3 +1,5 @@
+//go:build !wasip1
+
 package adindex
 
 import (
@@ -5,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -70,6 +73,30 @@ func (p *Pieces) Version() string {
 		h.Write(piece)
 	}
 	return versionOf(h)
+}
+
+// layout is where each section lies and how many elements it has.
+type layout struct {
+	offset, count [sectionCount]uint64
+	length        uint64
+}
+
+// newLayout places sections of these counts behind the header, each aligned to four bytes. It refuses what u32 cannot
+// address.
+func newLayout(count [sectionCount]uint64) (layout, error) {
+	l := layout{count: count, length: headerSize}
+	for i, s := range sections {
+		// Without this bound the product below could wrap.
+		if count[i] > math.MaxUint32 {
+			return layout{}, fmt.Errorf("%d %s, the format holds at most %d", count[i], s.name, uint32(math.MaxUint32))
+		}
+		l.offset[i] = l.length
+		l.length = align(l.length + count[i]*s.size)
+	}
+	if l.length > math.MaxUint32 {
+		return layout{}, fmt.Errorf("index of %d bytes, the format holds at most %d", l.length, uint32(math.MaxUint32))
+	}
+	return l, nil
 }
 
 // header returns the header but for the checksum.

@@ -1,6 +1,7 @@
 package adindex
 
-import "fmt"
+// AdRef numbers an ad of one index, in order of adding.
+type AdRef uint32
 
 // Reader looks up in an index that Open has checked. It keeps the index's bytes and reads them in place, so they must not
 // change. It has no state of its own and is safe for concurrent use; its lookups neither allocate nor fail.
@@ -133,7 +134,7 @@ func (r *Reader) CheckBodies(check func(body []byte) error) error {
 	for ad := range r.Ads() {
 		end := word(ends, ad+1)
 		if err := check(bodies[begin:end:end]); err != nil {
-			return fmt.Errorf("ad %d: %w", ad, err)
+			return fault("ad ", ad, ": ", err.Error())
 		}
 		begin = end
 	}

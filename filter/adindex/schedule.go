@@ -1,6 +1,7 @@
 package adindex
 
-import "encoding/binary"
+// ScheduleRef numbers a schedule of one index, in order of adding.
+type ScheduleRef uint32
 
 // scheduleRecord is a schedule as it is stored.
 type scheduleRecord struct {
@@ -11,20 +12,12 @@ type scheduleRecord struct {
 	after   ScheduleRef
 }
 
-func (s scheduleRecord) append(dst []byte) []byte {
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(s.clock))
-	dst = binary.LittleEndian.AppendUint32(dst, s.list)
-	dst = binary.LittleEndian.AppendUint64(dst, uint64(s.base))
-	dst = binary.LittleEndian.AppendUint32(dst, s.minutes)
-	return binary.LittleEndian.AppendUint32(dst, uint32(s.after))
-}
-
 func readSchedule(b []byte) scheduleRecord {
 	b = b[:scheduleSize]
 	return scheduleRecord{
 		clock:   Clock(word(b, 0)),
 		list:    word(b, 1),
-		base:    int64(binary.LittleEndian.Uint64(b[8:])),
+		base:    int64(long(b[8:])),
 		minutes: word(b, 4),
 		after:   ScheduleRef(word(b, 5)),
 	}

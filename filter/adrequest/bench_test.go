@@ -27,6 +27,6 @@ func BenchmarkAppendBody(b *testing.B) {
 	require.NoError(b, err)
 	dst := make([]byte, 0, 256)
 	for b.Loop() {
-		dst = AppendBody(dst[:0], ad)
+		dst = AppendBody(dst[:0], ad, nil)
 	}
 }

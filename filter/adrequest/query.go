@@ -1,6 +1,6 @@
 package adrequest
 
-import "strings"
+import "bytes"
 
 const (
 	// maxQuery is the longest query that is read, in bytes as received.
@@ -38,20 +38,21 @@ func (c Code) String() string { return string(c.letters[:c.n]) }
 // (invalid_parameter). To normalise is to decode, to fold to lower case and to write UK as GB. All values of a wrong shape
 // count as the same one, so "usa" and "usb" are invalid while "us" and "usa", or "us" and an empty value, are duplicates.
 //
-// Parse allocates nothing and keeps neither string. The reply is shared and must not be changed.
-func Parse(method, path string) (Query, *Reply) {
-	if method != methodGet && method != methodHead {
+// Parse allocates nothing, and keeps neither slice. The reply is shared and must not be changed.
+func Parse(method, path []byte) (Query, *Reply) {
+	head := string(method) == methodHead
+	if !head && string(method) != methodGet {
 		return Query{}, &methodNotAllowed
 	}
-	_, query, _ := strings.Cut(path, "?")
+	_, query := cut(path, '?')
 	if len(query) > maxQuery {
 		return Query{}, &uriTooLong
 	}
 	var country, lang parameter
-	for query != "" {
-		var pair string
-		pair, query, _ = strings.Cut(query, "&")
-		name, value, _ := strings.Cut(pair, "=")
+	for len(query) > 0 {
+		var pair []byte
+		pair, query = cut(query, '&')
+		name, value := cut(pair, '=')
 		switch {
 		case decodesTo(name, "country"):
 			country.add(parseCountry(value))
@@ -65,7 +66,15 @@ func Parse(method, path string) (Query, *Reply) {
 	if reply := lang.finding(&langReplies); reply != nil {
 		return Query{}, reply
 	}
-	return Query{Country: country.value.code, Lang: lang.value.code, Head: method == methodHead}, nil
+	return Query{Country: country.value.code, Lang: lang.value.code, Head: head}, nil
+}
+
+// cut returns what s has before and behind the first of a byte; all and nothing where it has none.
+func cut(s []byte, separator byte) (before, after []byte) {
+	if i := bytes.IndexByte(s, separator); i >= 0 {
+		return s[:i], s[i+1:]
+	}
+	return s, nil
 }
 
 // parameter gathers the values of one name. Its zero value has none.
@@ -115,7 +124,7 @@ var (
 )
 
 // parseCountry writes UK, which is reserved but not assigned, as GB, its ISO 3166-1 code.
-func parseCountry(raw string) value {
+func parseCountry(raw []byte) value {
 	v := parseCode(raw, 2, 2)
 	if v.code == uk {
 		v.code = gb
@@ -124,12 +133,12 @@ func parseCountry(raw string) value {
 }
 
 // parseCode decodes raw and folds its letters. Its code is zero unless it has between least and most letters and nothing else.
-func parseCode(raw string, least, most uint8) value {
-	if raw == "" {
+func parseCode(raw []byte, least, most uint8) value {
+	if len(raw) == 0 {
 		return value{}
 	}
 	var c Code
-	for raw != "" {
+	for len(raw) > 0 {
 		b, rest, ok := decodeByte(raw)
 		// Setting this bit folds A–Z to a–z, and turns no other byte into a letter.
 		b |= 0x20
@@ -147,9 +156,9 @@ func parseCode(raw string, least, most uint8) value {
 }
 
 // decodesTo reports whether raw is name once decoded. A raw with a bad escape is no name at all.
-func decodesTo(raw, name string) bool {
+func decodesTo(raw []byte, name string) bool {
 	for i := range len(name) {
-		if raw == "" {
+		if len(raw) == 0 {
 			return false
 		}
 		b, rest, ok := decodeByte(raw)
@@ -158,17 +167,17 @@ func decodesTo(raw, name string) bool {
 		}
 		raw = rest
 	}
-	return raw == ""
+	return len(raw) == 0
 }
 
 // decodeByte returns the first byte of a form-encoded text that is not empty, and what follows it. It leaves "+" as it is: the
 // space that it stands for is no part of a name or a code either.
-func decodeByte(s string) (b byte, rest string, ok bool) {
+func decodeByte(s []byte) (b byte, rest []byte, ok bool) {
 	if s[0] != '%' {
 		return s[0], s[1:], true
 	}
 	if len(s) < 3 {
-		return 0, "", false
+		return 0, nil, false
 	}
 	hi, okHi := unhex(s[1])
 	lo, okLo := unhex(s[2])

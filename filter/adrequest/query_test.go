@@ -52,7 +52,7 @@ func TestParseReadsAValidQuery(t *testing.T) {
 			if tc.method == "" {
 				tc.method = "GET"
 			}
-			q, reply := Parse(tc.method, tc.path)
+			q, reply := parse(tc.method, tc.path)
 			require.Nil(t, reply)
 			require.Equal(t, tc.country, q.Country.String())
 			require.Equal(t, tc.lang, q.Lang.String())
@@ -121,7 +121,7 @@ func TestParseNamesTheFirstFinding(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			q, reply := Parse("GET", "/ad_request?"+tc.query)
+			q, reply := parse("GET", "/ad_request?"+tc.query)
 			require.NotNil(t, reply)
 			require.Zero(t, q)
 			require.EqualValues(t, 400, reply.Status)
@@ -156,7 +156,7 @@ func TestParseChecksTheMethodThenTheSizeThenTheParameters(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			q, reply := Parse(tc.method, tc.path)
+			q, reply := parse(tc.method, tc.path)
 			require.NotNil(t, reply)
 			require.Zero(t, q)
 			require.Equal(t, tc.status, reply.Status)
@@ -174,7 +174,7 @@ func TestParseDecodesAsFormsDo(t *testing.T) {
 			if strings.ContainsAny(raw, "&") {
 				continue
 			}
-			q, reply := Parse("GET", "/?lang=eng&country=a"+raw)
+			q, reply := parse("GET", "/?lang=eng&country=a"+raw)
 			decoded, err := url.QueryUnescape("a" + raw)
 			letters := err == nil && len(decoded) == 2 && strings.Contains("abcdefghijklmnopqrstuvwxyz", strings.ToLower(decoded[1:])) && decoded[1] < 128
 			require.Equal(t, letters, reply == nil, "country=a%s", raw)
@@ -194,9 +194,9 @@ func TestParseAllocatesNothing(t *testing.T) {
 		"a parameterless ?": "/ad_request?",
 	} {
 		t.Run(name, func(t *testing.T) {
-			letters := 0
+			letters, get, raw := 0, []byte("GET"), []byte(path)
 			require.Zero(t, testing.AllocsPerRun(100, func() {
-				q, _ := Parse("GET", path)
+				q, _ := Parse(get, raw)
 				letters += count(q.Country.String()) + count(q.Lang.String())
 			}))
 		})
@@ -225,7 +225,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("HEAD", "/ad_request?country=us&lang=en")
 	f.Add("POST", "/ad_request?country=us&lang=en")
 	f.Fuzz(func(t *testing.T, method, path string) {
-		q, reply := Parse(method, path)
+		q, reply := parse(method, path)
 		if reply != nil {
 			require.Zero(t, q)
 			require.Contains(t, []uint32{400, 405, 414}, reply.Status)
@@ -268,14 +268,16 @@ func requireSameAsNaive(t *testing.T, raw string, q Query) {
 }
 
 func BenchmarkParse(b *testing.B) {
-	const path = "/ad_request?country=us&lang=eng"
-	_, reply := Parse("GET", path)
+	method, path := []byte("GET"), []byte("/ad_request?country=us&lang=eng")
+	_, reply := Parse(method, path)
 	require.Nil(b, reply)
 	b.ReportAllocs()
 	for b.Loop() {
-		Parse("GET", path)
+		Parse(method, path)
 	}
 }
+
+func parse(method, path string) (Query, *Reply) { return Parse([]byte(method), []byte(path)) }
 
 // pad fills s up to n bytes.
 func pad(s string, n int) string { return s + strings.Repeat("x", n-len(s)) }

@@ -1,7 +1,6 @@
-// Command build compiles the filter to the WebAssembly module that Envoy loads, and drops from it the exports that Envoy
-// does not need:
+// Command build compiles the filter to the WebAssembly module that Envoy loads:
 //
-//	go run ./filter/build -o bin/adsidecar.wasm [-tags testhooks] [-all-exports]
+//	go run ./filter/build -o bin/adsidecar.wasm [-tags testhooks]
 //
 // The same sources, toolchain and flags give the same bytes. The output is replaced in one step, so that an Envoy that
 // reads it meanwhile sees the old or the new module whole.
@@ -43,7 +42,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	output := flags.String("o", "bin/adsidecar.wasm", "the `file` to write")
 	tags := flags.String("tags", "", "build `tags`; testhooks gives a module for tests, never for players")
-	all := flags.Bool("all-exports", false, "keep every export, as the SDK's host emulator needs them")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -54,18 +52,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	before := len(module)
-	var dropped []string
-	if !*all {
-		if module, dropped, err = keepExports(module, envoyExports); err != nil {
-			return fmt.Errorf("drop exports: %w", err)
-		}
-	}
 	if err := replace(*output, module); err != nil {
 		return fmt.Errorf("write module: %w", err)
 	}
-	_, err = fmt.Fprintf(stdout, "%s: %d bytes, %d before %d exports were dropped, sha256 %x\n",
-		*output, len(module), before, len(dropped), sha256.Sum256(module))
+	_, err = fmt.Fprintf(stdout, "%s: %d bytes, sha256 %x\n", *output, len(module), sha256.Sum256(module))
 	return err
 }
 

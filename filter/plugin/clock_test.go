@@ -52,7 +52,7 @@ var clockCases = map[string]struct {
 }
 
 func TestTheClockIsReadAtTheRequest(t *testing.T) {
-	onEach(t, pushable, func(t *testing.T, w worker) {
+	onEach(t, func(t *testing.T, w *worker) {
 		require.True(t, w.push(windows(t)))
 		for name, tc := range clockCases {
 			t.Run(name, func(t *testing.T) {
@@ -76,7 +76,7 @@ func requireAd(t *testing.T, ad string, r *reply) {
 }
 
 func TestANewSegmentTakesThePositionModItsLength(t *testing.T) {
-	onEach(t, pushable, func(t *testing.T, w worker) {
+	onEach(t, func(t *testing.T, w *worker) {
 		require.True(t, w.push(buildIndex(t, entry{"us/eng", nil, schedule{clock: adindex.Day, segments: []segment{
 			{0, []string{"0", "1", "2", "3"}}, {60, nil}, {120, []string{"0", "1", "2"}}, {180, []string{"0", "1", "2", "3"}},
 		}}})))

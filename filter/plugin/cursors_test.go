@@ -1,14 +1,12 @@
 package plugin
 
 import (
-	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"adsidecar/filter/adindex"
-	"adsidecar/filter/adrequest"
 )
 
 func TestCursorsAreCarriedByKey(t *testing.T) {
@@ -68,7 +66,7 @@ func TestCursorsAreCarriedByKey(t *testing.T) {
 func TestEachKeyOfEachVMStartsAnywhere(t *testing.T) {
 	starts := map[string]int{}
 	for range 300 {
-		w := NewVM()
+		w := New(nil)
 		index, err := adindex.Open(buildIndex(t, entry{"us/eng", nil, allDay("A", "B", "C")}, entry{"us/spa", nil, allDay("A", "B", "C")}))
 		require.NoError(t, err)
 		c := w.cursors.carry(index, w.random)
@@ -92,16 +90,4 @@ func TestAPositionIsTakenModTheLengthAndStaysBelowIt(t *testing.T) {
 		}
 		require.Equal(t, []uint32{0, 0}, []uint32{c.next[0], c.next[2]})
 	})
-}
-
-func TestADecisionAllocatesNothing(t *testing.T) {
-	index, err := adindex.Open(us(t, "A", "B"))
-	require.NoError(t, err)
-	p := &pluginContext{vm: &VM{}, index: index, cursors: (*cursors)(nil).carry(index, rand.Uint32)}
-	require.Zero(t, testing.AllocsPerRun(100, func() {
-		query, refusal := adrequest.Parse("GET", usEng)
-		if refusal != nil || p.ad(&query, epoch.Unix()) == nil {
-			panic("no ad")
-		}
-	}))
 }

@@ -11,7 +11,7 @@ import (
 	"adsidecar/filter/adrequest"
 )
 
-// epoch is the clock of a compiled module under the SDK's emulator, a Saturday, and the first clock of the other workers.
+// epoch is the first clock of every worker, a Saturday.
 var epoch = time.Date(2022, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // sourceTime is the source time of every index of these tests that does not say otherwise.

@@ -6,4 +6,4 @@ import "adsidecar/filter/adindex"
 
 func hookIndex(*adindex.Reader) error { return nil }
 
-func hookRequest(unixSeconds int64) int64 { return unixSeconds }
+func hookRequest(_ Host, unixSeconds int64) int64 { return unixSeconds }

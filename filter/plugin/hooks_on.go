@@ -7,8 +7,6 @@ import (
 	"runtime"
 	"strconv"
 
-	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm"
-
 	"adsidecar/filter/adindex"
 )
 
@@ -30,8 +28,8 @@ func hookIndex(index *adindex.Reader) error {
 }
 
 // hookRequest returns the clock of the request.
-func hookRequest(unixSeconds int64) int64 {
-	switch kind, _ := proxywasm.GetHttpRequestHeader(panicHeader); kind {
+func hookRequest(host Host, unixSeconds int64) int64 {
+	switch kind, _ := host.RequestHeader(panicHeader); string(kind) {
 	case "go":
 		panic("test hook") //nolint:forbidigo // what the test asks for
 	case "trap":
@@ -39,11 +37,11 @@ func hookRequest(unixSeconds int64) int64 {
 		go panic("test hook") //nolint:forbidigo // what the test asks for
 		runtime.Gosched()
 	}
-	value, err := proxywasm.GetHttpRequestHeader(unixHeader)
+	value, err := host.RequestHeader(unixHeader)
 	if err != nil {
 		return unixSeconds
 	}
-	forced, err := strconv.ParseInt(value, 10, 64)
+	forced, err := strconv.ParseInt(string(value), 10, 64)
 	if err != nil {
 		panic(err) //nolint:forbidigo // a test that gets its clock wrong sees a 500
 	}

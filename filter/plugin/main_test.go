@@ -2,8 +2,6 @@ package plugin
 
 import (
 	"fmt"
-	"io"
-	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,7 +23,6 @@ func TestMain(m *testing.M) {
 		}
 		defer func() { _ = os.RemoveAll(dir) }() // at worst a temporary directory stays
 		buildDir = dir
-		log.SetOutput(io.Discard) // the emulator writes every line that the filter logs
 		return m.Run()
 	}())
 }
@@ -34,9 +31,8 @@ func TestMain(m *testing.M) {
 type module func() (path string, err error)
 
 var (
-	strippedModule = newBuild("stripped")                     // as Envoy loads it
-	wholeModule    = newBuild("whole", "-all-exports")        // as the emulator needs it
-	hookedModule   = newBuild("hooked", "-tags", "testhooks") // as tests on a real Envoy load it
+	builtModule  = newBuild("built")                        // as Envoy loads it
+	hookedModule = newBuild("hooked", "-tags", "testhooks") // as tests on a real Envoy load it
 )
 
 func newBuild(name string, args ...string) module {

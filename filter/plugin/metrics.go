@@ -1,8 +1,9 @@
 package plugin
 
 import (
-	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm"
+	"errors"
 
+	"adsidecar/filter/abi"
 	"adsidecar/filter/adindex"
 )
 
@@ -31,55 +32,71 @@ const (
 	sourceTimeGauge = "adsidecar.source_time" // Unix seconds
 )
 
+// meter is the part of the host that keeps metrics.
+type meter interface {
+	DefineMetric(kind abi.MetricKind, name string) (abi.Metric, error)
+	Increment(counter abi.Metric, by int64) error
+	Record(gauge abi.Metric, value uint64) error
+}
+
 // metrics are defined once for a VM: Envoy keeps one more entry in the VM for every definition, even of a name it knows.
 type metrics struct {
+	host     meter
 	defined  bool
-	counters [len(counterNames)]proxywasm.MetricCounter
+	counters [len(counterNames)]abi.Metric
 
 	// The gauges are not defined before there is an index to describe: a source time of 0 would read as an age of decades.
 	gauges     bool
-	ads        proxywasm.MetricGauge
-	sourceTime proxywasm.MetricGauge
+	ads        abi.Metric
+	sourceTime abi.Metric
 }
 
-// define panics, as the SDK does, if the host refuses.
-func (m *metrics) define() {
+// define defines the counters.
+func (m *metrics) define() (err error) {
 	if m.defined {
-		return
+		return nil
 	}
 	for c, name := range counterNames {
-		m.counters[c] = proxywasm.DefineCounterMetric(name)
+		if m.counters[c], err = m.defineMetric(abi.Counter, name); err != nil {
+			return err
+		}
 	}
 	m.defined = true
+	return nil
 }
 
-// count adds one. A host that refuses costs a log line, never the request.
-func (m *metrics) count(c counter) {
-	defer logPanic("count")
-	m.counters[c].Increment(1)
+func (m *metrics) defineMetric(kind abi.MetricKind, name string) (abi.Metric, error) {
+	metric, err := m.host.DefineMetric(kind, name)
+	if err != nil {
+		return 0, errors.New("define metric of name " + name + ": " + err.Error())
+	}
+	return metric, nil
 }
+
+// count adds one.
+func (m *metrics) count(c counter) error { return m.host.Increment(m.counters[c], 1) }
 
 // show sets the gauges to what index holds; nil, an index that was taken away, is 0.
-func (m *metrics) show(index *adindex.Reader) {
-	defer logPanic("set gauges")
+func (m *metrics) show(index *adindex.Reader) error {
 	if index == nil {
-		if m.gauges {
-			set(m.ads, 0)
-			set(m.sourceTime, 0)
+		if !m.gauges {
+			return nil
 		}
-		return
+		return m.set(0, 0)
 	}
 	if !m.gauges {
-		m.ads = proxywasm.DefineGaugeMetric(adsGauge)
-		m.sourceTime = proxywasm.DefineGaugeMetric(sourceTimeGauge)
+		var err error
+		if m.ads, err = m.defineMetric(abi.Gauge, adsGauge); err != nil {
+			return err
+		}
+		if m.sourceTime, err = m.defineMetric(abi.Gauge, sourceTimeGauge); err != nil {
+			return err
+		}
 		m.gauges = true
 	}
-	set(m.ads, int64(index.Ads()))
-	set(m.sourceTime, index.SourceTime())
+	return m.set(uint64(index.Ads()), uint64(index.SourceTime()))
 }
 
-// set sets a gauge. The SDK can only add to one, and what other workers have added is not known here; the host call behind
-// a histogram's Record sets a gauge.
-func set(g proxywasm.MetricGauge, v int64) {
-	proxywasm.MetricHistogram(g).Record(uint64(v))
+func (m *metrics) set(ads, sourceTime uint64) error {
+	return errors.Join(m.host.Record(m.ads, ads), m.host.Record(m.sourceTime, sourceTime))
 }

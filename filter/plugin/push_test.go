@@ -5,13 +5,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"adsidecar/filter/abi"
 	"adsidecar/filter/adindex"
 )
 
 const usEng = "/ad_request?country=us&lang=eng"
 
 // serve asks n times for us/eng and returns the bodies.
-func serve(t *testing.T, w worker, n int) []string {
+func serve(t *testing.T, w *worker, n int) []string {
 	t.Helper()
 	var bodies []string
 	for range n {
@@ -23,7 +24,7 @@ func serve(t *testing.T, w worker, n int) []string {
 }
 
 // serveUntil asks for us/eng until the ad comes.
-func serveUntil(t *testing.T, w worker, ad string) {
+func serveUntil(t *testing.T, w *worker, ad string) {
 	t.Helper()
 	for range 100 {
 		if serve(t, w, 1)[0] == body(ad) {
@@ -41,14 +42,14 @@ func us(t *testing.T, ads ...string) []byte {
 
 func TestPush(t *testing.T) {
 	five := []string{"A", "B", "C", "D", "E"}
-	tests := map[string]func(t *testing.T, w worker){
-		"a removed ad is never served again": func(t *testing.T, w worker) {
+	tests := map[string]func(t *testing.T, w *worker){
+		"a removed ad is never served again": func(t *testing.T, w *worker) {
 			require.True(t, w.push(us(t, "A", "B", "C")))
 			require.Contains(t, serve(t, w, 3), body("B"))
 			require.True(t, w.push(us(t, "A", "C")))
 			requireCycle(t, []string{"A", "C"}, serve(t, w, 50))
 		},
-		"the cycle goes on where it was": func(t *testing.T, w worker) {
+		"the cycle goes on where it was": func(t *testing.T, w *worker) {
 			var all []string
 			for range 50 {
 				require.True(t, w.push(us(t, five...)))
@@ -56,7 +57,7 @@ func TestPush(t *testing.T) {
 			}
 			requireCycle(t, five, all)
 		},
-		"the turns that the old index serves before the new one begins count": func(t *testing.T, w worker) {
+		"the turns that the old index serves before the new one begins count": func(t *testing.T, w *worker) {
 			require.True(t, w.push(us(t, five...)))
 			all := serve(t, w, 1)
 			for range 20 {
@@ -67,7 +68,7 @@ func TestPush(t *testing.T) {
 			}
 			requireCycle(t, five, all)
 		},
-		"a key that moves in the index keeps its place in the cycle": func(t *testing.T, w worker) {
+		"a key that moves in the index keeps its place in the cycle": func(t *testing.T, w *worker) {
 			require.True(t, w.push(us(t, five...)))
 			all := serve(t, w, 2)
 			require.True(t, w.push(buildIndex(t, entry{"us/eng", nil, allDay(five...)})))
@@ -76,7 +77,7 @@ func TestPush(t *testing.T) {
 			all = append(all, serve(t, w, 2)...)
 			requireCycle(t, five, all)
 		},
-		"a position is taken mod the new cycle's length": func(t *testing.T, w worker) {
+		"a position is taken mod the new cycle's length": func(t *testing.T, w *worker) {
 			require.True(t, w.push(us(t, "0", "1", "2", "3")))
 			serveUntil(t, w, "2")
 			require.True(t, w.push(us(t, "0", "1")))
@@ -84,7 +85,7 @@ func TestPush(t *testing.T) {
 			require.True(t, w.push(us(t, "0", "1", "2", "3")))
 			require.Equal(t, []string{body("0"), body("1"), body("2"), body("3")}, serve(t, w, 4)) // 2 mod 2, not 2 nor 6
 		},
-		"a push without an ad for the key keeps the key's place": func(t *testing.T, w worker) {
+		"a push without an ad for the key keeps the key's place": func(t *testing.T, w *worker) {
 			require.True(t, w.push(us(t, five...)))
 			all := serve(t, w, 2)
 			require.True(t, w.push(us(t)))
@@ -92,7 +93,7 @@ func TestPush(t *testing.T) {
 			require.True(t, w.push(us(t, five...)))
 			requireCycle(t, five, append(all, serve(t, w, 2)...))
 		},
-		"an index that is taken away and comes back keeps the places": func(t *testing.T, w worker) {
+		"an index that is taken away and comes back keeps the places": func(t *testing.T, w *worker) {
 			require.True(t, w.push(us(t, five...)))
 			all := serve(t, w, 2)
 			require.True(t, w.push(nil))
@@ -100,7 +101,7 @@ func TestPush(t *testing.T) {
 			require.True(t, w.push(us(t, five...)))
 			requireCycle(t, five, append(all, serve(t, w, 2)...))
 		},
-		"a request under way when a newer index takes over gets an ad of its own": func(t *testing.T, w worker) {
+		"a request under way when a newer index takes over gets an ad of its own": func(t *testing.T, w *worker) {
 			require.True(t, w.push(us(t, "old")))
 			serve(t, w, 1)
 			late := w.open()
@@ -110,7 +111,7 @@ func TestPush(t *testing.T) {
 			requireCycle(t, five, append(all, serve(t, w, 3)...))
 			require.EqualValues(t, 8, gauge(t, w, adsGauge))
 		},
-		"the first request of an index may come after its successor's": func(t *testing.T, w worker) {
+		"the first request of an index may come after its successor's": func(t *testing.T, w *worker) {
 			require.True(t, w.push(us(t, "old")))
 			late := w.open()
 			require.True(t, w.push(us(t, five...)))
@@ -121,7 +122,7 @@ func TestPush(t *testing.T) {
 			require.True(t, w.push(us(t, five...)))
 			require.Equal(t, []string{body("D")}, serve(t, w, 1)) // what the late request took is not what is carried on
 		},
-		"an index that comes back while its context lives serves and shows again": func(t *testing.T, w worker) {
+		"an index that comes back while its context lives serves and shows again": func(t *testing.T, w *worker) {
 			require.True(t, w.push(us(t, five...)))
 			all := serve(t, w, 2)
 			require.True(t, w.push(us(t, append(five, "F")...)))
@@ -133,7 +134,14 @@ func TestPush(t *testing.T) {
 			requireCycle(t, five, all[2:])
 			require.EqualValues(t, 8, gauge(t, w, adsGauge))
 		},
-		"a refused index changes nothing": func(t *testing.T, w worker) {
+		"an index is not where the headers of later requests go": func(t *testing.T, w *worker) {
+			for _, ad := range five {
+				require.True(t, w.push(us(t, ad)))
+				require.Equal(t, body(ad), request(t, w, "GET", padded(usEng+"&x=", 1000)).body)
+				require.Equal(t, []string{body(ad)}, serve(t, w, 1))
+			}
+		},
+		"a refused index changes nothing": func(t *testing.T, w *worker) {
 			require.True(t, w.push(us(t, five...)))
 			all := serve(t, w, 2)
 			for range 3 {
@@ -145,7 +153,7 @@ func TestPush(t *testing.T) {
 		},
 	}
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) { onEach(t, pushable, test) })
+		t.Run(name, func(t *testing.T) { onEach(t, test) })
 	}
 }
 
@@ -156,37 +164,43 @@ func TestABadIndexFailsTheStartAndSaysWhy(t *testing.T) {
 	future[4]++ // the format version follows the magic
 	b := adindex.NewBuilder()
 	b.AddAd(held(t, "A"))
-	b.AddAd([]byte("\x03\x00id"))
+	b.AddAd([]byte("\x00\x03\x00id"))
 	bodyless, err := b.Build(sourceTime)
 	require.NoError(t, err)
 	tests := map[string]struct {
 		config []byte
 		want   string
 	}{
-		"an ad that is none":  {bodyless, "index refused: ad 1: an id of 3 bytes in an ad of 4"},
+		"an ad that is none":  {bodyless, "index refused: ad 1: an id of 3 bytes in an ad of 5"},
 		"not an index":        {[]byte("us|eng={}"), "index refused: "},
 		"cut off":             {us(t, "A")[:100], "index refused: "},
 		"one bit is wrong":    {damaged, "checksum"},
-		"a format to come":    {future, "this filter reads 1"},
+		"a format to come":    {future, "this filter reads 2"},
 		"a byte too many":     {append(us(t, "A"), 0), "length"},
 		"a document, not one": {[]byte(`{"ads":[]}`), "index refused: "},
 	}
-	onEach(t, pushable, func(t *testing.T, w worker) {
-		for name, tc := range tests {
-			t.Run(name, func(t *testing.T) {
-				before := len(w.logs("critical"))
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			onEach(t, func(t *testing.T, w *worker) {
 				require.False(t, w.push(tc.config))
-				logged := w.logs("critical")[before:]
+				logged := w.logs(abi.Critical)
 				require.Len(t, logged, 1)
 				require.Contains(t, logged[0], "index refused: ")
 				require.Contains(t, logged[0], tc.want)
 			})
-		}
-	})
-	t.Run("module under the emulator", func(t *testing.T) {
-		w := newEmulated(t)
+		})
+	}
+}
+
+// Envoy tries each configuration in a VM of its own first. There it is the first; where it is not, it has been tried.
+func TestAnIndexIsCheckedInTheFirstContextOfAVM(t *testing.T) {
+	damaged := us(t, "A")
+	damaged[12] ^= 1 // the checksum, which no lookup needs
+	onEach(t, func(t *testing.T, w *worker) {
 		require.False(t, w.push(damaged))
-		require.Len(t, w.logs("critical"), 1)
+		require.True(t, w.push(damaged))
+		require.Equal(t, []string{body("A")}, serve(t, w, 1))
+		require.False(t, w.push(damaged[:100]), "what can be seen at once is")
 	})
 }
 
@@ -197,34 +211,34 @@ func TestGaugesDescribeTheIndexThatServes(t *testing.T) {
 		t.Helper()
 		return buildIndexAt(t, later, entry{"us/eng", nil, allDay("A", "B")})
 	}
-	shows := func(t *testing.T, w worker, ads, time uint64) {
+	shows := func(t *testing.T, w *worker, ads, time uint64) {
 		t.Helper()
 		require.Equal(t, [2]uint64{ads, time}, [2]uint64{gauge(t, w, adsGauge), gauge(t, w, sourceTimeGauge)})
 	}
-	undefined := func(t *testing.T, w worker) {
+	undefined := func(t *testing.T, w *worker) {
 		t.Helper()
 		for _, name := range []string{adsGauge, sourceTimeGauge} {
 			_, defined := w.gauge(name)
 			require.False(t, defined, name)
 		}
 	}
-	tests := map[string]func(t *testing.T, w worker){
-		"a context that has only started shows nothing, as the one on the main thread": func(t *testing.T, w worker) {
+	tests := map[string]func(t *testing.T, w *worker){
+		"a context that has only started shows nothing, as the one on the main thread": func(t *testing.T, w *worker) {
 			require.True(t, w.push(older(t)))
 			undefined(t, w)
-			require.NotEmpty(t, w.logs("info"))
+			require.NotEmpty(t, w.logs(abi.Info))
 		},
-		"the first request shows it": func(t *testing.T, w worker) {
+		"the first request shows it": func(t *testing.T, w *worker) {
 			require.True(t, w.push(older(t)))
 			serve(t, w, 1)
 			shows(t, w, 4, sourceTime)
 		},
-		"a request that is refused shows it too": func(t *testing.T, w worker) {
+		"a request that is refused shows it too": func(t *testing.T, w *worker) {
 			require.True(t, w.push(older(t)))
 			require.EqualValues(t, 405, request(t, w, "POST", usEng).status)
 			shows(t, w, 4, sourceTime)
 		},
-		"a push shows nothing before it serves": func(t *testing.T, w worker) {
+		"a push shows nothing before it serves": func(t *testing.T, w *worker) {
 			require.True(t, w.push(older(t)))
 			serve(t, w, 1)
 			require.True(t, w.push(newer(t)))
@@ -232,12 +246,12 @@ func TestGaugesDescribeTheIndexThatServes(t *testing.T) {
 			serve(t, w, 1)
 			shows(t, w, 2, later)
 		},
-		"no index shows nothing": func(t *testing.T, w worker) {
+		"no index shows nothing": func(t *testing.T, w *worker) {
 			require.True(t, w.push(nil))
 			require.EqualValues(t, 503, request(t, w, "GET", usEng).status)
 			undefined(t, w)
 		},
-		"an index that is taken away shows as zero": func(t *testing.T, w worker) {
+		"an index that is taken away shows as zero": func(t *testing.T, w *worker) {
 			require.True(t, w.push(older(t)))
 			serve(t, w, 1)
 			require.True(t, w.push(nil))
@@ -245,19 +259,19 @@ func TestGaugesDescribeTheIndexThatServes(t *testing.T) {
 			require.EqualValues(t, 503, request(t, w, "GET", usEng).status)
 			shows(t, w, 0, 0)
 		},
-		"an index without ads shows its time": func(t *testing.T, w worker) {
+		"an index without ads shows its time": func(t *testing.T, w *worker) {
 			require.True(t, w.push(buildIndex(t)))
 			require.EqualValues(t, 404, request(t, w, "GET", usEng).status)
 			shows(t, w, 0, sourceTime)
 		},
 	}
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) { onEach(t, pushable, test) })
+		t.Run(name, func(t *testing.T) { onEach(t, test) })
 	}
 }
 
 func TestMetricsAreDefinedOnceForAVM(t *testing.T) {
-	w := newModule(t, strippedModule)
+	w := newModule(t, builtModule)
 	for range 3 {
 		require.True(t, w.push(us(t, "A")))
 		serve(t, w, 1)
@@ -269,7 +283,26 @@ func TestMetricsAreDefinedOnceForAVM(t *testing.T) {
 	require.EqualValues(t, 3, w.counter("adsidecar.served"))
 }
 
-func gauge(t *testing.T, w worker, name string) uint64 {
+func TestContextsThatEndedAreForgotten(t *testing.T) {
+	w := newNative(t)
+	vm, ok := w.filter.(*VM)
+	require.True(t, ok)
+	for range 3 {
+		require.True(t, w.push(us(t, "A")))
+		late := w.open()
+		answered := w.open()
+		answerOf(t, w, answered, "GET", usEng)
+		require.Len(t, vm.opened, 1, "a request that was answered is over")
+		w.end(answered)
+		require.False(t, w.push([]byte("no index")))
+		require.Equal(t, [2]int{1, 1}, [2]int{len(vm.plugins), len(vm.opened)})
+		w.end(late)
+		w.end(w.plugins[w.current])
+		require.Equal(t, [2]int{0, 0}, [2]int{len(vm.plugins), len(vm.opened)})
+	}
+}
+
+func gauge(t *testing.T, w *worker, name string) uint64 {
 	t.Helper()
 	v, defined := w.gauge(name)
 	require.True(t, defined, name)

@@ -1,24 +1,13 @@
 package plugin
 
 import (
-	"fmt"
-	"runtime/debug"
+	"errors"
+	"runtime"
 
-	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm"
-	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm/types"
-
+	"adsidecar/filter/abi"
 	"adsidecar/filter/adindex"
 	"adsidecar/filter/adrequest"
 )
-
-// httpContext answers the requests of one plugin context. It keeps nothing about a request, so one value serves all.
-type httpContext struct {
-	types.DefaultHttpContext
-
-	plugin *pluginContext
-}
-
-var _ types.HttpContext = (*httpContext)(nil)
 
 // answer is a reply and the counter that counts it.
 type answer struct {
@@ -27,36 +16,43 @@ type answer struct {
 	counter counter
 }
 
-// OnHttpRequestHeaders implements types.HttpContext: it answers the request.
-func (h *httpContext) OnHttpRequestHeaders(int, bool) (action types.Action) {
+// adHeaders are those of the 200.
+var adHeaders = abi.AppendHeaders(nil, adrequest.AdHeaders)
+
+// RequestHeaders implements [abi.Filter]: it answers the request.
+func (vm *VM) RequestHeaders(id uint32) (action abi.Action) {
 	defer func() {
 		if v := recover(); v != nil {
-			action = h.fail(fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
+			action = vm.fail("panic: " + panicText(v) + "\n" + stack())
 		}
 	}()
-	a, err := h.answer()
+	a, err := vm.opened.take(id).answer()
+	if err == nil {
+		err = vm.send(&a)
+	}
 	if err != nil {
-		return h.fail(err)
+		return vm.fail(err.Error())
 	}
-	if err := send(&a.Reply); err != nil {
-		return h.fail(err)
-	}
-	h.plugin.vm.metrics.count(a.counter) // last, and it does not panic: there is never a second reply
-	return types.ActionPause
+	vm.count(a.counter) // last, and it does not panic: there is never a second reply
+	return abi.Pause
 }
 
 // answer decides. An error is the host's.
-func (h *httpContext) answer() (answer, error) {
-	p := h.plugin
-	method, err := proxywasm.GetHttpRequestHeader(":method")
+func (p *pluginContext) answer() (answer, error) {
+	host := p.vm.host
+	method, err := host.RequestHeader(":method")
 	if err != nil {
-		return answer{}, fmt.Errorf("read :method: %w", err)
+		return answer{}, errors.New("read :method: " + err.Error())
 	}
-	path, err := proxywasm.GetHttpRequestHeader(":path")
+	path, err := host.RequestHeader(":path")
 	if err != nil {
-		return answer{}, fmt.Errorf("read :path: %w", err)
+		return answer{}, errors.New("read :path: " + err.Error())
 	}
-	now := hookRequest(p.vm.now().Unix())
+	now, err := host.UnixSeconds()
+	if err != nil {
+		return answer{}, errors.New("read the clock: " + err.Error())
+	}
+	now = hookRequest(host, now)
 	if p.pending {
 		p.begin()
 	}
@@ -96,14 +92,24 @@ func (p *pluginContext) ad(query *adrequest.Query, unixSeconds int64) []byte {
 	} else {
 		turn = p.cursors.take(entry.Cursor(), cycle.Len())
 	}
-	p.vm.body = adrequest.AppendBody(p.vm.body[:0], p.index.Body(cycle.Ad(turn)))
+	ad := p.index.Body(cycle.Ad(turn))
+	var base []byte
+	if number, ok := adrequest.BaseOf(ad); ok {
+		base = p.index.Body(adindex.AdRef(number))
+	}
+	p.vm.body = adrequest.AppendBody(p.vm.body[:0], ad, base)
 	return p.vm.body
 }
 
 // send makes the reply of the request that is being handled. The host copies what it needs.
-func send(r *adrequest.Reply) error {
-	if err := proxywasm.SendHttpResponse(r.Status, r.Headers, r.Body, -1); err != nil {
-		return fmt.Errorf("send reply: %w", err)
+func (vm *VM) send(a *answer) error {
+	headers := adHeaders
+	if a.counter != served {
+		vm.headers = abi.AppendHeaders(vm.headers[:0], a.Headers)
+		headers = vm.headers
+	}
+	if err := vm.host.Reply(a.Status, headers, a.Body); err != nil {
+		return errors.New("send reply: " + err.Error())
 	}
 	return nil
 }
@@ -112,19 +118,37 @@ func send(r *adrequest.Reply) error {
 //
 // A request that is paused without a reply hangs until a timeout of Envoy ends it. So when even this reply is refused, the
 // request is let through to its route, whose cluster has no endpoints: Envoy answers 503 at once.
-func (h *httpContext) fail(reason error) types.Action {
-	proxywasm.LogErrorf("ad request: %v", reason)
-	h.plugin.vm.metrics.count(internal)
-	if err := send(&adrequest.Internal); err != nil {
-		proxywasm.LogErrorf("ad request: %v; let through to its route", err)
-		return types.ActionContinue
+func (vm *VM) fail(reason string) abi.Action {
+	vm.host.Log(abi.Error, "ad request: "+reason)
+	vm.count(internal)
+	if err := vm.send(&answer{adrequest.Internal, internal}); err != nil {
+		vm.host.Log(abi.Error, "ad request: "+err.Error()+"; let through to its route")
+		return abi.Continue
 	}
-	return types.ActionPause
+	return abi.Pause
 }
 
-// logPanic recovers from a panic in the function that defers it, and logs it.
-func logPanic(where string) {
-	if v := recover(); v != nil {
-		proxywasm.LogErrorf("%s: panic: %v\n%s", where, v, debug.Stack())
+// count counts a request. A host that refuses costs a log line, never the request.
+func (vm *VM) count(c counter) {
+	if err := vm.metrics.count(c); err != nil {
+		vm.host.Log(abi.Error, "count: "+err.Error())
 	}
+}
+
+// panicText returns what a panic says. The runtime's panics are errors.
+func panicText(v any) string {
+	switch v := v.(type) {
+	case error:
+		return v.Error()
+	case string:
+		return v
+	default:
+		return "neither an error nor a text"
+	}
+}
+
+// stack returns the stack of its caller. Package runtime/debug, which does the same, brings in os and fmt.
+func stack() string {
+	text := make([]byte, 16<<10)
+	return string(text[:runtime.Stack(text, false)])
 }

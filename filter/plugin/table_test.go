@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm/types"
 	"github.com/stretchr/testify/require"
+
+	"adsidecar/filter/abi"
 )
 
 // row is one case of the table: what is asked, the whole list as often as repeat says.
@@ -132,7 +133,7 @@ var table = map[string]map[string]row{
 func TestTable(t *testing.T) {
 	for fixture, rows := range table {
 		t.Run(fixture, func(t *testing.T) {
-			onEach(t, workers, func(t *testing.T, w worker) {
+			onEach(t, func(t *testing.T, w *worker) {
 				require.True(t, w.push(fixtures[fixture](t)))
 				for name, row := range rows {
 					t.Run(name, func(t *testing.T) { row.run(t, w) })
@@ -142,7 +143,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-func (r row) run(t *testing.T, w worker) {
+func (r row) run(t *testing.T, w *worker) {
 	t.Helper()
 	before, want := counters(w), map[string]uint64{}
 	var all []string
@@ -169,7 +170,7 @@ func (r row) run(t *testing.T, w worker) {
 }
 
 // run asks, checks everything but which ad it is, and returns the body.
-func (a ask) run(t *testing.T, w worker) string {
+func (a ask) run(t *testing.T, w *worker) string {
 	t.Helper()
 	if a.method == "" {
 		a.method = "GET"
@@ -202,17 +203,17 @@ func (a ask) run(t *testing.T, w worker) string {
 }
 
 // request asks and returns the reply, which must be there.
-func request(t *testing.T, w worker, method, path string) *reply {
+func request(t *testing.T, w *worker, method, path string) *reply {
 	t.Helper()
 	id := w.open()
 	defer w.end(id)
 	return answerOf(t, w, id, method, path)
 }
 
-func answerOf(t *testing.T, w worker, id uint32, method, path string) *reply {
+func answerOf(t *testing.T, w *worker, id uint32, method, path string) *reply {
 	t.Helper()
 	action, r := w.ask(id, [][2]string{{":method", method}, {":path", path}, {":authority", "ads"}})
-	require.Equal(t, types.ActionPause, action)
+	require.Equal(t, abi.Pause, action)
 	require.NotNil(t, r)
 	return r
 }
@@ -240,7 +241,7 @@ var counterOf = map[uint32]string{
 	400: "adsidecar.bad_request", 405: "adsidecar.bad_request", 414: "adsidecar.bad_request",
 }
 
-func counters(w worker) map[string]uint64 {
+func counters(w *worker) map[string]uint64 {
 	values := map[string]uint64{}
 	for _, name := range counterOf {
 		values[name] = w.counter(name)

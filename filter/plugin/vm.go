@@ -1,57 +1,110 @@
 package plugin
 
 import (
-	"fmt"
 	"math/rand/v2"
-	"syscall"
-	"time"
+	"slices"
 
-	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm"
-	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm/types"
+	"adsidecar/filter/abi"
 )
 
-// VM is the state of one worker's VM, which outlives the plugin contexts: the cursors, the metrics, and which context
-// serves. Register it with proxywasm.SetVMContext. It is not safe for concurrent use; a VM has one thread.
-type VM struct {
-	types.DefaultVMContext
+// Host is what the filter asks of the proxy; [abi.Host] says what each call does.
+type Host interface {
+	Configuration(size int) ([]byte, error)
+	RequestHeader(name string) ([]byte, error)
+	Reply(status uint32, headers abi.Headers, body []byte) error
+	Log(level abi.Level, message string)
+	UnixSeconds() (int64, error)
+	meter
+}
 
-	config func() ([]byte, error) // the configuration of the plugin context that starts
-	now    func() time.Time
+// VM is the filter in one worker's VM: the contexts, and what outlives them: the cursors, the metrics, and which context serves.
+// It is not safe for concurrent use; a VM has one thread.
+type VM struct {
+	host   Host
 	random func() uint32
 
+	plugins contexts
+	// opened are the requests whose headers have not come yet, with the contexts that answer them: in Envoy one at most. A request is
+	// over when its one callback returns, so there is nothing to keep for it afterwards.
+	opened contexts
+
 	metrics metrics
-	cursors *cursors // of the context that serves; nil until one does
-	body    []byte   // of the 200 that was sent last, kept for its room
+	cursors *cursors    // of the context that serves; nil until one does
+	body    []byte      // of the 200 that was sent last, kept for its room
+	headers abi.Headers // of the refusal that was sent last, kept for its room
 
 	// Generations number the plugin contexts in the order in which Envoy put them in force.
 	issued  uint64 // the newest
 	serving uint64 // the one that takes new requests
 }
 
-var _ types.VMContext = (*VM)(nil)
+var _ abi.Filter = (*VM)(nil)
 
-// NewVM returns the VM context of the filter.
-func NewVM() *VM {
-	return &VM{config: proxywasm.GetPluginConfiguration, now: wallClock, random: rand.Uint32}
+// New returns the filter for a host.
+func New(host Host) *VM {
+	return &VM{host: host, random: rand.Uint32, metrics: metrics{host: host}}
 }
 
-// wallClock is time.Now without the monotonic clock, which would be a second host call. It panics where the host has no clock.
-func wallClock() time.Time {
-	var now syscall.Timeval
-	if err := syscall.Gettimeofday(&now); err != nil {
-		panic(fmt.Errorf("read the clock: %w", err)) //nolint:forbidigo // as time.Now does; the request's callback recovers
+// CreateContext implements [abi.Filter].
+func (vm *VM) CreateContext(id, parent uint32) {
+	if parent == 0 {
+		vm.plugins.add(id, &pluginContext{vm: vm, generation: vm.issue(), pending: true})
+		return
 	}
-	return time.Unix(now.Unix())
+	p := vm.plugins.find(parent)
+	if p == nil {
+		return // the request's callback finds no context, and answers 500
+	}
+	p.serve()
+	vm.opened.add(id, p)
 }
 
-// NewPluginContext implements types.VMContext.
-func (vm *VM) NewPluginContext(uint32) types.PluginContext {
-	p := &pluginContext{vm: vm, generation: vm.issue(), pending: true}
-	p.http.plugin = p
-	return p
+// DeleteContext implements [abi.Filter].
+func (vm *VM) DeleteContext(id uint32) {
+	vm.opened.take(id)
+	vm.plugins.take(id)
 }
 
 func (vm *VM) issue() uint64 {
 	vm.issued++
 	return vm.issued
+}
+
+// contexts are plugin contexts by numbers. They are few, and looked through from the newest.
+type contexts []numbered
+
+type numbered struct {
+	id      uint32
+	context *pluginContext
+}
+
+func (c *contexts) add(id uint32, p *pluginContext) {
+	*c = append(*c, numbered{id, p})
+}
+
+func (c *contexts) place(id uint32) int {
+	i := len(*c) - 1
+	for i >= 0 && (*c)[i].id != id {
+		i--
+	}
+	return i
+}
+
+// find returns the context of a number, or nil.
+func (c *contexts) find(id uint32) *pluginContext {
+	if i := c.place(id); i >= 0 {
+		return (*c)[i].context
+	}
+	return nil
+}
+
+// take returns what find does, and forgets it.
+func (c *contexts) take(id uint32) *pluginContext {
+	i := c.place(id)
+	if i < 0 {
+		return nil
+	}
+	p := (*c)[i].context
+	*c = slices.Delete(*c, i, i+1)
+	return p
 }

@@ -18,9 +18,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
 
+	"adsidecar/internal/token"
 	"adsidecar/users/account"
 	"adsidecar/users/record"
-	"adsidecar/users/token"
 )
 
 // Endpoint is one of the four paths that clients call, without its slash.

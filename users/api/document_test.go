@@ -176,10 +176,10 @@ func codeOf(t *testing.T, body []byte) string {
 // repliesOfTheFilter are one of each kind that the filter has, beside the ad itself.
 func repliesOfTheFilter() map[string]*adrequest.Reply {
 	replies := map[string]*adrequest.Reply{"no ad": &adrequest.NoAd, "no index": &adrequest.Unavailable, "a failure": &adrequest.Internal}
-	_, replies["nothing"] = adrequest.Parse("GET", "/ad_request")
-	_, replies["a bad country"] = adrequest.Parse("GET", "/ad_request?country=usa&lang=eng")
-	_, replies["two languages"] = adrequest.Parse("GET", "/ad_request?country=us&lang=eng&lang=fre")
-	_, replies["a long query"] = adrequest.Parse("GET", "/ad_request?"+strings.Repeat("x", 2000))
+	_, replies["nothing"] = adrequest.Parse([]byte("GET"), []byte("/ad_request"))
+	_, replies["a bad country"] = adrequest.Parse([]byte("GET"), []byte("/ad_request?country=usa&lang=eng"))
+	_, replies["two languages"] = adrequest.Parse([]byte("GET"), []byte("/ad_request?country=us&lang=eng&lang=fre"))
+	_, replies["a long query"] = adrequest.Parse([]byte("GET"), []byte("/ad_request?"+strings.Repeat("x", 2000)))
 	return replies
 }
 
@@ -189,7 +189,7 @@ func TestDocumentHasTheAnswersOfTheFilter(t *testing.T) {
 	held, err := adrequest.AppendAd(nil, "a0", `https://v/x?a=1&b="q"<é>`)
 	require.NoError(t, err)
 	replies["an ad"] = &adrequest.Reply{
-		Status: http.StatusOK, Headers: adrequest.AdHeaders, Body: adrequest.AppendBody(nil, held),
+		Status: http.StatusOK, Headers: adrequest.AdHeaders, Body: adrequest.AppendBody(nil, held, nil),
 	}
 	for name, reply := range replies {
 		t.Run(name, func(t *testing.T) {

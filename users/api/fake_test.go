@@ -7,9 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"adsidecar/internal/token"
 	"adsidecar/users/account"
 	"adsidecar/users/record"
-	"adsidecar/users/token"
 )
 
 // fakeAccounts is an Accounts that knows one user, and does as hook says where there is one.

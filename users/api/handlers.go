@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strconv"
 
+	"adsidecar/internal/token"
 	"adsidecar/users/account"
 	"adsidecar/users/record"
-	"adsidecar/users/token"
 )
 
 func (s *service) authenticate(c *call) (answer, error) {

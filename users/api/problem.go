@@ -9,10 +9,10 @@ import (
 
 	"go.uber.org/zap"
 
+	"adsidecar/internal/token"
 	"adsidecar/internal/web"
 	"adsidecar/users/account"
 	"adsidecar/users/record"
-	"adsidecar/users/token"
 )
 
 // problem is an error as clients see it.

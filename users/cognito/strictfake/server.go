@@ -75,6 +75,8 @@ type User struct {
 	Challenge string
 	// Sub is the user's ID. Empty: a new UUID.
 	Sub string
+	// Groups are in the tokens, if there are any.
+	Groups []string
 
 	wrong int // passwords in a row
 }

@@ -25,6 +25,9 @@ func (s *Server) tokens(c *Client, name string, u *User) (any, error) {
 		"sub": u.Sub, "iss": s.Issuer(), "origin_jti": uuid(), "event_id": uuid(),
 		"auth_time": now.Unix(), "iat": now.Unix(), "exp": now.Add(tokenLifetime).Unix(),
 	}
+	if len(u.Groups) > 0 {
+		common["cognito:groups"] = u.Groups
+	}
 	id, err := s.sign(common, map[string]any{"aud": c.ID, "token_use": "id", "cognito:username": name})
 	if err != nil {
 		return nil, err

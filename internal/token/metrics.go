@@ -17,7 +17,10 @@ type metrics struct {
 	lastRead            prometheus.Gauge
 }
 
-func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
+func newMetrics(subsystem string, registerer prometheus.Registerer) (*metrics, error) {
+	opts := func(name, help string) prometheus.CounterOpts {
+		return prometheus.CounterOpts{Namespace: "adsidecar", Subsystem: subsystem, Name: name, Help: help}
+	}
 	verified := prometheus.NewCounterVec(opts("token_verifications_total", "Tokens by what was found of them."), []string{"result"})
 	fetches := prometheus.NewCounterVec(opts("jwks_fetches_total", "Fetches of the issuer's keys by result."), []string{"result"})
 	m := &metrics{
@@ -39,10 +42,6 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		errs = append(errs, registerer.Register(c))
 	}
 	return m, errors.Join(errs...)
-}
-
-func opts(name, help string) prometheus.CounterOpts {
-	return prometheus.CounterOpts{Namespace: "adsidecar", Subsystem: "users", Name: name, Help: help}
 }
 
 // count tells what Verify returned.

@@ -45,7 +45,7 @@ func (f *fetcher) fetch(ctx context.Context) ([]byte, error) {
 		return nil, errors.New("get the JWKS: the URL is not one") // the cause quotes it
 	}
 	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", "adsidecar-users")
+	req.Header.Set("User-Agent", "adsidecar")
 	body, err := f.body(req)
 	switch {
 	case err == nil:

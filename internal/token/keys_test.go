@@ -311,7 +311,7 @@ func (r *readings) all() []time.Duration {
 // newTestKeys are keys of an issuer that answers with answer, in a bubble of synctest, without jitter.
 func newTestKeys(t *testing.T, answer func(asked int) ([]byte, error)) (*readings, *keys) {
 	t.Helper()
-	m, err := newMetrics(nil)
+	m, err := newMetrics("", nil)
 	require.NoError(t, err)
 	r := &readings{}
 	began := time.Now()

@@ -42,6 +42,8 @@ type Config struct {
 	Logger *zap.Logger
 	// Registerer takes the metrics. nil: none.
 	Registerer prometheus.Registerer
+	// Subsystem is what the metrics' names have after "adsidecar_": "users". Needed with a Registerer.
+	Subsystem string
 }
 
 // Verifier verifies tokens. It is safe for concurrent use.
@@ -69,7 +71,7 @@ func New(cfg Config) (*Verifier, error) {
 	if err := errors.Join(cfg.validate(), urlErr, caErr); err != nil {
 		return nil, err
 	}
-	m, err := newMetrics(cfg.Registerer)
+	m, err := newMetrics(cfg.Subsystem, cfg.Registerer)
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +105,9 @@ func (c *Config) validate() error {
 		if use != useAccess && use != useID {
 			errs = append(errs, fmt.Errorf("uses: %q is neither access nor id", use))
 		}
+	}
+	if c.Registerer != nil && c.Subsystem == "" {
+		errs = append(errs, errors.New("subsystem: is missing"))
 	}
 	if c.MaxLifetime < 0 {
 		errs = append(errs, fmt.Errorf("max lifetime: %s is negative", c.MaxLifetime))

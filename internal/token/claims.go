@@ -46,7 +46,7 @@ func (v *Verifier) verifyClaims(text []byte) (Claims, error) {
 	if err := v.checkClient(p); err != nil {
 		return Claims{}, err
 	}
-	return Claims{Subject: subject, Groups: groups, Expires: expires}, nil
+	return Claims{Subject: subject, Username: p.username(), Groups: groups, Expires: expires}, nil
 }
 
 // checkTimes returns exp.
@@ -117,6 +117,16 @@ func (p payload) text(name string) (string, error) {
 		return "", unauthorized(fmt.Sprintf("the claim %s is not a string that says something", name))
 	}
 	return s, nil
+}
+
+// username returns what the issuer calls the user. Nothing is decided by it: one that is not a text is as good as none.
+func (p payload) username() string {
+	name := "username"
+	if p["token_use"] == useID {
+		name = "cognito:username"
+	}
+	s, _ := p[name].(string)
+	return s
 }
 
 // list returns a claim that may be missing: a list of strings.

@@ -279,7 +279,7 @@ func TestVerifyCountsWhatItFinds(t *testing.T) {
 	p := newPool(t)
 	registry := prometheus.NewRegistry()
 	cfg := p.config(t)
-	cfg.Registerer = registry
+	cfg.Registerer, cfg.Subsystem = registry, "users"
 	v := newVerifier(t, cfg)
 	require.ErrorIs(t, verify(t, v, p.access(nil)), ErrUnavailable)
 	require.NoError(t, v.keys.read(t.Context(), 0))

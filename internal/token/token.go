@@ -1,7 +1,7 @@
 // Package token verifies the tokens of an issuer such as an Amazon Cognito user pool: who calls, or why the call is refused.
 //
 // The rules are those of github.com/awslabs/aws-jwt-verify and of the gateway in front (package envoy), which verifies every token before:
-// the service trusts no header that the gateway sets, so that whoever reaches it past the gateway needs a token as well. Of the forms
+// the user service trusts no header that the gateway sets, so that whoever reaches it past the gateway needs a token as well. Of the forms
 // that a token may have, this package takes those that the gateway takes, or fewer.
 //
 // Keys are read ahead of time by [Verifier.Run], and once more when a token names a key that is not known, at most every 10 s. A set
@@ -24,9 +24,11 @@ var (
 	ErrUnavailable = errors.New("the issuer's keys are not available")
 )
 
-// Claims are what the service reads of a verified token.
+// Claims are what is read of a verified token.
 type Claims struct {
-	Subject string   // sub, not empty
-	Groups  []string // cognito:groups
-	Expires time.Time
+	Subject string // sub, not empty
+	// Username is cognito:username of an ID token, username of an access token; empty where the issuer has none.
+	Username string
+	Groups   []string // cognito:groups
+	Expires  time.Time
 }

@@ -3,54 +3,9 @@ package campaign
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 )
-
-// field is one of the six fields of an ad.
-type field int
-
-const (
-	fieldID field = iota
-	fieldVideoURL
-	fieldCountry
-	fieldLang
-	fieldStartHour
-	fieldEndHour
-	fieldCount
-)
-
-// fieldNames has an empty name for fieldCount, which stands for the whole ad.
-var fieldNames = [fieldCount + 1]string{"id", "video_url", "country", "lang", "start_hour", "end_hour"}
-
-func (f field) String() string { return fieldNames[f] }
-
-// fieldOf returns the field that a quoted key names, or fieldCount for any other key.
-func fieldOf(key []byte) field {
-	switch string(key[1 : len(key)-1]) {
-	case "id":
-		return fieldID
-	case "video_url":
-		return fieldVideoURL
-	case "country":
-		return fieldCountry
-	case "lang":
-		return fieldLang
-	case "start_hour":
-		return fieldStartHour
-	case "end_hour":
-		return fieldEndHour
-	}
-	if bytes.IndexByte(key, '\\') < 0 {
-		return fieldCount
-	}
-	decoded, err := unquote(key)
-	if f := slices.Index(fieldNames[:fieldCount], string(decoded)); err == nil && f >= 0 {
-		return field(f)
-	}
-	return fieldCount
-}
 
 // problem is one thing that is wrong with an ad.
 type problem struct {
@@ -61,7 +16,7 @@ type problem struct {
 // ad reads the JSON of ads, one after the other. One goroutine has it; newAd makes it.
 type ad struct {
 	raw      [fieldCount][]byte
-	repeated [fieldCount]bool
+	repeated uint32              // bit f: field f stands in the ad more than once
 	problems [fieldCount]problem // a field has at most one
 	failed   int                 // problems found
 
@@ -70,24 +25,30 @@ type ad struct {
 	country, lang      string
 	startHour, endHour int
 
+	extended bool // the last ad has optional fields
+	optional optional
+
 	// brief asks for the first problem's reason alone: no text is made for an ad that is only counted.
 	brief bool
 
 	// The codes met so far as they are written, with what they stand for: there are few, and each is parsed once.
-	countries, langs map[string]string
+	countries, langs, zones map[string]string
 
 	strings slab
 }
 
 func newAd(brief bool) *ad {
-	return &ad{brief: brief, countries: make(map[string]string), langs: make(map[string]string)}
+	return &ad{
+		brief: brief, countries: make(map[string]string), langs: make(map[string]string), zones: make(map[string]string),
+		strings: slab{size: slabBytes},
+	}
 }
 
 // adDepth is the nesting of an ad: in the array of the document's object.
 const adDepth = 3
 
 // scan reads the element of the "ads" array that begins at i and returns its end, or malformed. The ad is valid if nothing failed:
-// then campaign returns it, else reject.
+// then keep returns it, else reject.
 func (a *ad) scan(b []byte, i int) int {
 	a.failed = 0
 	if byteAt(b, i) != '{' {
@@ -98,15 +59,22 @@ func (a *ad) scan(b []byte, i int) int {
 		}
 		return end
 	}
-	clear(a.raw[:])
-	clear(a.repeated[:])
+	clear(a.raw[:plainFields])
+	if a.extended {
+		clear(a.raw[plainFields:])
+		a.extended = false
+	}
+	a.repeated = 0
 	m := members{text: b, at: i}
 	for m.next() {
 		begin := m.at
 		m.at = scanValue(b, begin, adDepth)
 		if f := fieldOf(m.key()); f != fieldCount && m.at != malformed {
-			a.repeated[f] = a.raw[f] != nil
+			if a.raw[f] != nil {
+				a.repeated |= 1 << f
+			}
 			a.raw[f] = b[begin:m.at]
+			a.extended = a.extended || f >= plainFields
 		}
 	}
 	if m.at == malformed {
@@ -114,19 +82,14 @@ func (a *ad) scan(b []byte, i int) int {
 	}
 	a.id = a.parseID()
 	a.url = a.parseURL()
-	a.country = a.code(fieldCountry, ReasonInvalidCountry, a.countries, ParseCountry)
-	a.lang = a.code(fieldLang, ReasonInvalidLang, a.langs, ParseLang)
-	a.startHour = a.hour(fieldStartHour, MaxStartHour)
-	a.endHour = a.hour(fieldEndHour, MaxEndHour)
-	return m.at
-}
-
-// campaign returns the last ad, which must be valid, without its place.
-func (a *ad) campaign() Campaign {
-	return Campaign{
-		ID: a.strings.keep(a.id), VideoURL: a.strings.keep(a.url), Country: a.country, Lang: a.lang,
-		StartHour: a.startHour, EndHour: a.endHour,
+	a.country = a.code(fieldCountry, ReasonInvalidCountry, a.countries, countryOrAny)
+	a.lang = a.code(fieldLang, ReasonInvalidLang, a.langs, langOrAny)
+	a.startHour = a.integer(fieldStartHour, 0, MaxStartHour)
+	a.endHour = a.integer(fieldEndHour, 0, MaxEndHour)
+	if a.extended {
+		a.parseOptional()
 	}
+	return m.at
 }
 
 // reject says what is wrong with the last ad, and nothing of its place. A brief one has the reason alone, the same.
@@ -163,7 +126,7 @@ func (a *ad) value(f field) ([]byte, bool) {
 	switch {
 	case a.done():
 		return nil, false
-	case a.repeated[f]:
+	case a.repeated>>f&1 != 0:
 		a.fail(f, ReasonDuplicateField, "stands in the ad more than once")
 		return nil, false
 	case a.raw[f] == nil:
@@ -232,6 +195,21 @@ func (a *ad) parseURL() []byte {
 	return s
 }
 
+// countryOrAny and langOrAny are the codes of a campaign, which a request cannot have.
+func countryOrAny(s string) (string, error) {
+	if s == Any {
+		return Any, nil
+	}
+	return ParseCountry(s)
+}
+
+func langOrAny(s string) (string, error) {
+	if s == Any {
+		return Any, nil
+	}
+	return ParseLang(s)
+}
+
 func (a *ad) code(f field, invalid string, met map[string]string, parse func(string) (string, error)) string {
 	s, ok := a.text(f, invalid)
 	if !ok {
@@ -249,14 +227,14 @@ func (a *ad) code(f field, invalid string, met map[string]string, parse func(str
 	return code
 }
 
-// hour returns the value of an hour field. JSON has one number type: what counts as an integer is decided by how it is
+// integer returns the value of a number field. JSON has one number type: what counts as an integer is decided by how it is
 // written, so 1.0 and 1e0 are not.
-func (a *ad) hour(f field, highest int) int {
+func (a *ad) integer(f field, lowest, highest int) int {
 	raw, ok := a.value(f)
 	if !ok {
 		return 0
 	}
-	if n, ok := shortNumber(raw); ok && n <= highest {
+	if n, ok := shortNumber(raw); ok && lowest <= n && n <= highest {
 		return n
 	}
 	if k := kindOf(raw); k != kindNumber {
@@ -268,8 +246,8 @@ func (a *ad) hour(f field, highest int) int {
 		return 0
 	}
 	n, err := strconv.Atoi(string(raw))
-	if err != nil || n < 0 || n > highest {
-		a.fail(f, ReasonOutOfRange, "must be from 0 to %d, is %s", highest, shortened(raw))
+	if err != nil || n < lowest || n > highest {
+		a.fail(f, ReasonOutOfRange, "must be from %d to %d, is %s", lowest, highest, shortened(raw))
 		return 0
 	}
 	return n

@@ -129,7 +129,7 @@ func TestRejectedAds(t *testing.T) {
 		"country of three letters": {ad("country", `"usa"`), "country", "invalid_country", `must be 2 ASCII letters, is "usa"`},
 		"country with a digit":     {ad("country", `"u5"`), "country", "invalid_country", `must be 2 ASCII letters, is "u5"`},
 		"country with a space":     {ad("country", `"us "`), "country", "invalid_country", `must be 2 ASCII letters, is "us "`},
-		"country a wildcard":       {ad("country", `"*"`), "country", "invalid_country", `must be 2 ASCII letters, is "*"`},
+		"country two wildcards":    {ad("country", `"**"`), "country", "invalid_country", `must be 2 ASCII letters, is "**"`},
 		"country not ASCII":        {ad("country", `"é"`), "country", "invalid_country", `must be 2 ASCII letters, is "\u00e9"`},
 
 		"lang missing":         {ad("lang", ""), "lang", "missing_field", "is missing"},
@@ -137,7 +137,7 @@ func TestRejectedAds(t *testing.T) {
 		"lang of one letter":   {ad("lang", `"e"`), "lang", "invalid_lang", `must be 2 or 3 ASCII letters, is "e"`},
 		"lang of four letters": {ad("lang", `"engl"`), "lang", "invalid_lang", `must be 2 or 3 ASCII letters, is "engl"`},
 		"lang with a region":   {ad("lang", `"en-"`), "lang", "invalid_lang", `must be 2 or 3 ASCII letters, is "en-"`},
-		"lang a wildcard":      {ad("lang", `"*"`), "lang", "invalid_lang", `must be 2 or 3 ASCII letters, is "*"`},
+		"lang two wildcards":   {ad("lang", `"**"`), "lang", "invalid_lang", `must be 2 or 3 ASCII letters, is "**"`},
 
 		"start_hour missing":    {ad("start_hour", ""), "start_hour", "missing_field", "is missing"},
 		"start_hour a string":   {ad("start_hour", `"1"`), "start_hour", "wrong_type", "must be an integer, is a string"},
@@ -185,6 +185,8 @@ func TestAcceptedAds(t *testing.T) {
 		"an unknown country":     {ad("country", `"XX"`), func(want *c) { want.Country = "xx" }},
 		"letters as escapes":     {ad("country", `"\u0055\u004b"`), func(want *c) { want.Country = "gb" }},
 		"an unknown language":    {ad("lang", `"ZZZ"`), func(want *c) { want.Lang = "zzz" }},
+		"every country":          {ad("country", `"*"`), func(want *c) { want.Country = campaign.Any }},
+		"every language":         {ad("lang", `"\u002a"`), func(want *c) { want.Lang = campaign.Any }},
 		"unknown fields twice":   {`{"y":1,` + ad("y", `2`)[1:], func(*c) {}},
 		"known names inside":     {ad("x", `{"id":1,"id":2}`), func(*c) {}},
 		"a null unknown field":   {ad("ID", `null`), func(*c) {}},
@@ -195,7 +197,7 @@ func TestAcceptedAds(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			want := c{ID: "x", VideoURL: "https://v/x", Country: "us", Lang: "eng", EndHour: 24}
+			want := c{ID: "x", VideoURL: "https://v/x", Country: "us", Lang: "eng", EndHour: 24, Weight: 1}
 			tc.want(&want)
 			doc, err := campaign.Decode([]byte(`{"ads":[` + tc.ad + `]}`))
 			require.NoError(t, err)

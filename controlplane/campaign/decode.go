@@ -31,10 +31,11 @@ var byteOrderMark = []byte("\xef\xbb\xbf")
 // What the JSON standard leaves open is settled so:
 //
 //   - names are compared exactly: "ID" is an unknown field. Unknown fields are ignored, in the document and in an ad;
-//   - nothing is chosen from a contradiction: a document with two "ads" members is unusable, an ad that has one of the
-//     six fields twice is rejected (duplicate_field). Repeated unknown fields are ignored;
-//   - bytes that are not UTF-8 and lone surrogate escapes reject the ad if they stand in one of its six fields, and are
-//     ignored elsewhere;
+//   - nothing is chosen from a contradiction: a document with two "ads" members is unusable, an ad that has a known field
+//     twice is rejected (duplicate_field). Repeated unknown fields are ignored. Labels and days are sets: one that stands there twice
+//     counts once;
+//   - bytes that are not UTF-8 and lone surrogate escapes reject the ad if they stand in a known field, and are ignored
+//     elsewhere;
 //   - one byte order mark before the document is skipped; anything but white space after it is an error, and so is
 //     nesting deeper than encoding/json allows (10,000);
 //   - of two ads with one id the first valid one is served. An invalid ad does not take its id.

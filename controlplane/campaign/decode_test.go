@@ -16,7 +16,7 @@ func TestDecodeKeepsWhatTheDocumentSays(t *testing.T) {
 	t.Parallel()
 	data := []byte(`{"version":7, "ads" : [
 		{"id":"a 1~","video_url":"HTTPS://user@v.example:8080/x?a=1&b=\"q\"<é>\u00e9\/","country":"Uk","lang":"FRE",
-		 "start_hour":23,"end_hour":24,"name":"ignored","labels":{"id":["other"]}},
+		 "start_hour":23,"end_hour":24,"title":"ignored","tags":{"id":["other"]}},
 		{"end_hour":0,"start_hour":-0,"lang":"gsw","country":"us","video_url":"http://[::1]/","id":"A"}
 	], "next":null}`)
 	before := bytes.Clone(data)
@@ -28,9 +28,9 @@ func TestDecodeKeepsWhatTheDocumentSays(t *testing.T) {
 	require.Equal(t, []campaign.Campaign{
 		{
 			ID: "a 1~", VideoURL: `HTTPS://user@v.example:8080/x?a=1&b="q"<é>é/`, Country: "gb", Lang: "fra",
-			StartHour: 23, EndHour: 24, Index: 0,
+			StartHour: 23, EndHour: 24, Index: 0, Weight: 1,
 		},
-		{ID: "A", VideoURL: "http://[::1]/", Country: "us", Lang: "gsw", StartHour: 0, EndHour: 0, Index: 1},
+		{ID: "A", VideoURL: "http://[::1]/", Country: "us", Lang: "gsw", StartHour: 0, EndHour: 0, Index: 1, Weight: 1},
 	}, doc.Campaigns)
 }
 
@@ -44,7 +44,7 @@ func TestDecodeTheHundredAds(t *testing.T) {
 	require.Empty(t, doc.Rejects)
 	require.Equal(t, campaign.Campaign{
 		ID: "dca2f40d4e01441aa8eb91dfe62aa257", VideoURL: "https://www.youtube.com/watch?v=dQw4w9WgXcQ",
-		Country: "fr", Lang: "fra", StartHour: 12, EndHour: 18, Index: 0,
+		Country: "fr", Lang: "fra", StartHour: 12, EndHour: 18, Index: 0, Weight: 1,
 	}, doc.Campaigns[0])
 }
 

@@ -12,7 +12,8 @@ import (
 func join(data []byte, parts []part) *Document {
 	doc := &Document{Reasons: make(map[string]int)}
 	var rejects []described
-	firsts := make([]int, len(parts)) // of each part, the place of its first campaign in the document
+	type first struct{ element, campaign int }
+	firsts := make([]first, len(parts)) // of each part, its places in the document
 	elements, valid := 0, 0
 	for n := range parts {
 		p := &parts[n]
@@ -25,19 +26,18 @@ func join(data []byte, parts []part) *Document {
 			doc.Reasons[reason] += count
 			doc.Rejected += count
 		}
-		for i := range p.campaigns {
-			p.campaigns[i].Index += elements
-		}
-		firsts[n] = valid
+		firsts[n] = first{element: elements, campaign: valid}
 		elements += p.elements
-		valid += len(p.campaigns)
+		valid += len(p.kept)
 	}
 	campaigns := make([]Campaign, valid)
 	origins := make([]origin, valid)
 	parallel(len(parts), func() func(int) {
 		return func(n int) {
-			copy(campaigns[firsts[n]:], parts[n].campaigns)
-			copy(origins[firsts[n]:], parts[n].origins)
+			for i := range parts[n].kept {
+				parts[n].kept[i].campaign(&campaigns[firsts[n].campaign+i], firsts[n].element)
+			}
+			copy(origins[firsts[n].campaign:], parts[n].origins)
 			parts[n] = part{}
 		}
 	})

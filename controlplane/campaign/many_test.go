@@ -35,6 +35,7 @@ func TestRejectsThatAreOnlyCountedCostNoMemory(t *testing.T) {
 		"a field of one type": `{"id":{}}`,
 		"a field twice":       `{"id":1,"id":1}`,
 		"a later bad field":   `{"video_url":"x"}`,
+		"a bad label":         ad("labels", `["a",1]`),
 	}
 	const fewAds, manyAds = campaign.MaxRejects, 30 * campaign.MaxRejects
 	for name, element := range tests {

@@ -12,9 +12,9 @@ const partBytes = 512 << 10
 
 // part is a run of elements of the "ads" array, as one goroutine has read it. Its ads count from its own first element.
 type part struct {
-	elements  int
-	campaigns []Campaign
-	origins   []origin // of the campaign at the same place
+	elements int
+	kept     []kept
+	origins  []origin // of the ad at the same place
 
 	rejects []place        // the first MaxRejects
 	reasons map[string]int // of all rejects
@@ -111,8 +111,8 @@ type reader struct {
 
 // read reads the elements of data that begin at begin or behind it and before limit.
 func (r *reader) read(data []byte, begin, limit int) part {
-	p := part{reasons: make(map[string]int), campaigns: make([]Campaign, 0, r.room), origins: make([]origin, 0, r.room)}
-	defer func() { r.room = len(p.campaigns) * 5 / 4 }()
+	p := part{reasons: make(map[string]int), kept: make([]kept, 0, r.room), origins: make([]origin, 0, r.room)}
+	defer func() { r.room = len(p.kept) * 5 / 4 }()
 	for at := begin; at < limit; {
 		end := r.ad.scan(data, at)
 		if end == malformed {
@@ -146,8 +146,6 @@ func (r *reader) add(p *part, at int) {
 		}
 		return
 	}
-	c := r.ad.campaign()
-	c.Index = index
-	p.campaigns = append(p.campaigns, c)
-	p.origins = append(p.origins, origin{hash: maphash.String(r.seed, c.ID), at: at})
+	p.kept = append(p.kept, r.ad.keep(index))
+	p.origins = append(p.origins, origin{hash: maphash.Bytes(r.seed, r.ad.id), at: at})
 }

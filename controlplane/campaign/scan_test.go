@@ -100,7 +100,7 @@ func idsOf(campaigns []Campaign) (ids []string) {
 
 func TestASlabMakesStringsOfAnyLength(t *testing.T) {
 	t.Parallel()
-	var s slab
+	s := slab{size: slabBytes}
 	var made, want []string
 	for n := range 300 {
 		text := strings.Repeat(string(rune('a'+n%26)), n*n%(2*slabBytes))

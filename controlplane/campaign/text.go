@@ -92,17 +92,27 @@ func hex4(b []byte) rune {
 }
 
 // slab makes strings many at a time: one allocation for some hundred ads. A string keeps its whole slab alive, so what may
-// outlive the document is not made by it.
-type slab struct{ b strings.Builder }
+// outlive the document is not made by it. A slab of size 0 makes each string by itself.
+type slab struct {
+	b    strings.Builder
+	size int
+}
 
 const slabBytes = 32 << 10
 
-func (s *slab) keep(text []byte) string {
-	if s.b.Cap()-s.b.Len() < len(text) {
+// keep returns the texts, one behind the other.
+func (s *slab) keep(texts ...[]byte) string {
+	length := 0
+	for _, text := range texts {
+		length += len(text)
+	}
+	if s.b.Cap()-s.b.Len() < length {
 		s.b.Reset()
-		s.b.Grow(max(slabBytes, len(text)))
+		s.b.Grow(max(s.size, length))
 	}
 	begin := s.b.Len()
-	s.b.Write(text)
+	for _, text := range texts {
+		s.b.Write(text)
+	}
 	return s.b.String()[begin:]
 }

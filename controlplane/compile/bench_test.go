@@ -3,6 +3,7 @@ package compile_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -26,6 +27,43 @@ func BenchmarkCompile(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkCompileFull compiles ads with weights on the day, with every field in the horizon, and a key of 10,000 flights.
+func BenchmarkCompileFull(b *testing.B) {
+	now := time.Date(2027, 3, 20, 12, 0, 0, 0, time.UTC)
+	zones := [...]string{"", "Europe/Berlin", "America/New_York", "Asia/Kathmandu"}
+	flights := func(i int, c *campaign.Campaign, minutes int64) {
+		from := now.Unix()/60 + int64(i%10_000)
+		c.StartAt, c.EndAt = campaign.At(from), campaign.At(from+minutes)
+	}
+	benchmarks := map[string]struct {
+		n, perKey int
+		change    func(i int, c *campaign.Campaign)
+	}{
+		"ads=100000/weights": {100_000, 74, func(i int, c *campaign.Campaign) { c.Weight = 1 + i%5 }},
+		"ads=100000/every field": {100_000, 74, func(i int, c *campaign.Campaign) {
+			c.Weight, c.Priority, c.TimeZone, c.Days = 1+i%5, i%3, zones[i%4], campaign.Days(i%127)
+			if i%10 == 0 {
+				flights(i, c, 20_000)
+			}
+		}},
+		"ads=10000/short flights of one key": {10_000, 10_000, func(i int, c *campaign.Campaign) { flights(i, c, 1_000) }},
+	}
+	for name, bb := range benchmarks {
+		b.Run(name, func(b *testing.B) {
+			doc := &campaign.Document{Campaigns: manyCampaigns(bb.n, bb.perKey)}
+			for i := range doc.Campaigns {
+				bb.change(i, &doc.Campaigns[i])
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				result, err := compile.Compile(doc, compile.Params{Now: now})
+				require.NoError(b, err)
+				b.ReportMetric(float64(len(result.Bytes))/float64(bb.n), "bytes/ad")
+			}
+		})
 	}
 }
 

@@ -1,12 +1,17 @@
 // Package compile turns campaigns into the bytes of an index, and explains what that index serves and why.
 //
-// All decisions fall here, so that the filter only walks: an ad's texts are escaped, its window becomes segments of the
-// day, the ads of a segment become a cycle in order of id bytes, and each alias of a language becomes an entry of its own
+// All decisions fall here, so that the filter only walks: an ad's texts are escaped, windows, zones and flights become segments of a day,
+// a week or the days of the horizon, the ads that win in a segment become a cycle, and each alias of a language becomes an entry of its own
 // that shares schedule and cursor with the canonical key. UK needs no entry: a request for it arrives as GB.
 //
-// Compile is pure and deterministic. The bytes depend on the campaigns and the source time alone, not on the order of the
-// document, the machine or the clock, so replicas that read the same campaigns agree on the version. It works on all processors:
-// ids are ordered in piles, ads written while the cycles are made, and the version is hashed while the index is put together.
+// A key whose campaigns have nothing but hours of the UTC day is cut at its hours (keys.go). For every other one, campaigns become
+// candidates: those for all countries or languages too, each with the spans of minutes in which its window is open (timing.go). A sweep
+// over the ends of spans keeps account of each tier of priority and exactness, and asks which is the first that is not empty (sweep.go).
+//
+// Compile is pure and deterministic. The bytes depend on the campaigns, the source time, the UTC day and the tz database alone, not on the
+// order of the document, the machine or the time of the day, so replicas that read the same campaigns agree on the version; of plain
+// campaigns the day does not count either. It works on all processors: ids are ordered in piles, ads written while the cycles are made,
+// and the version is hashed while the index is put together.
 package compile
 
 import (
@@ -16,21 +21,19 @@ import (
 	"time"
 
 	"adsidecar/controlplane/campaign"
+	"adsidecar/controlplane/zone"
 	"adsidecar/filter/adindex"
 	"adsidecar/filter/adrequest"
 )
-
-// DefaultMaxBytes is the size limit of an index unless one is configured. A filter holds the old and the new index while
-// it takes a push, in a VM of a fixed 1 GiB.
-const DefaultMaxBytes = 96 << 20
-
-// ErrTooLarge is returned, wrapped with both sizes, for an index over the limit.
-var ErrTooLarge = errors.New("index too large")
 
 // Params are the inputs of Compile besides the campaigns.
 type Params struct {
 	SourceTime time.Time // age of the document, kept in the index in whole seconds; the zero time is kept as 0, unknown
 	MaxBytes   int       // size limit of the index in bytes; 0 is no limit
+
+	// Now is the present time. Campaigns with flights or time zones are compiled for the days around it, and need it; the result is
+	// the same at any time of one UTC day. For others it does not count.
+	Now time.Time
 }
 
 // Result is a compiled index with what status and metrics tell of it. It is read-only.
@@ -43,20 +46,35 @@ type Result struct {
 	CanonicalKeys int // entries, the aliases of a language counted once
 	SourceTime    time.Time
 
+	// Until is when the same campaigns may compile to something else: the UTC midnight after Params.Now if flights or changes of time
+	// zones are ahead, else zero.
+	Until time.Time
+	// TimeZones is the release of the tz database if a campaign that the index serves has a zone but UTC, else empty.
+	TimeZones string
+
+	Cuts      []Cut // of the first MaxCuts keys that have cycles which were cut to MaxTurns, in order of keys
+	CutCycles int   // all
+
 	// Of the document, which it shares them with.
 	Rejects  []campaign.Reject // the first campaign.MaxRejects
 	Rejected int               // all
 	Reasons  map[string]int    // all, by reason; reasons without rejects are absent
 }
 
-// Compile returns the index of a document's campaigns. It fails with ErrTooLarge where the index passes params.MaxBytes, and
-// otherwise only on campaigns that campaign.Decode would not have made.
+// Compile returns the index of a document's campaigns. It fails with ErrTooLarge where the index passes params.MaxBytes, with
+// ErrKeyTooLarge, a *KeyTooLargeError, where one key passes MaxKeyBytes, with ErrTooManyPairs where wildcards make too many keys,
+// where it needs params.Now and has not got it, and otherwise only on campaigns that campaign.Decode would not have made. No ad is left
+// out for the sake of a limit.
 func Compile(doc *campaign.Document, params Params) (*Result, error) {
-	entries, err := inOrder(doc.Campaigns)
+	h := horizonOf(params.Now)
+	ads, err := inOrder(doc.Campaigns, h)
 	if err != nil {
 		return nil, err
 	}
-	b, err := newBuilder(entries, doc.Campaigns)
+	if ads.timed && params.Now.IsZero() {
+		return nil, errors.New("campaigns have flights or time zones: the present time is needed")
+	}
+	k, err := addAll(ads, doc.Campaigns, h, params.MaxBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -64,13 +82,13 @@ func Compile(doc *campaign.Document, params Params) (*Result, error) {
 	if !params.SourceTime.IsZero() {
 		sourceTime = params.SourceTime.Unix()
 	}
-	p, err := b.Pieces(sourceTime)
+	p, err := k.builder.Pieces(sourceTime)
 	if err != nil {
 		return nil, fmt.Errorf("build index: %w", err)
 	}
 	if params.MaxBytes > 0 && p.Size() > params.MaxBytes {
 		return nil, fmt.Errorf("%w: %d bytes for %d ads, the limit is %d bytes",
-			ErrTooLarge, p.Size(), len(doc.Campaigns), params.MaxBytes)
+			ErrTooLarge, p.Size(), len(ads.entries), params.MaxBytes)
 	}
 	// The hash takes as long as copying and checking.
 	version := make(chan string, 1)
@@ -79,35 +97,43 @@ func Compile(doc *campaign.Document, params Params) (*Result, error) {
 	// Envoy reports no reason for an index that the filter refuses, so what the filter would say is found out here.
 	r, err := adindex.Open(data)
 	if err == nil {
-		err = r.CheckBodies(adrequest.CheckAd)
+		err = r.CheckBodies(adrequest.Checker(func(ad uint32) []byte { return r.Body(adindex.AdRef(ad)) }))
 	}
 	hash := <-version // also after an error: no goroutine outlives Compile
 	if err != nil {
 		return nil, fmt.Errorf("open the compiled index: %w", err)
 	}
-	return &Result{
+	result := &Result{
 		Bytes: data, Version: hash,
 		Ads: r.Ads(), Keys: r.Keys(), CanonicalKeys: r.Cursors(), SourceTime: params.SourceTime,
+		Cuts: k.cuts.keys, CutCycles: k.cuts.cycles,
 		Rejects: doc.Rejects, Rejected: doc.Rejected, Reasons: doc.Reasons,
-	}, nil
+	}
+	if len(k.resolver.zones) > 0 {
+		result.TimeZones = zone.Version()
+	}
+	if ads.moving || k.resolver.moving {
+		result.Until = h.nextMidnight()
+	}
+	return result, nil
 }
 
-// newBuilder returns a builder of the ads and the keys. The ads are written while the cycles are made.
-func newBuilder(entries []entry, campaigns []campaign.Campaign) (*adindex.Builder, error) {
+// addAll returns an adder with all ads and keys in its builder. The ads are written while the cycles are made.
+func addAll(ads *ordered, campaigns []campaign.Campaign, h horizon, maxBytes int) (*keyAdder, error) {
 	rendered := make(chan []bodies, 1)
-	go func() { rendered <- render(entries, campaigns) }()
-	b := adindex.NewBuilder()
-	b.ExpectAds(len(entries))
-	keys, err := groups(entries, campaigns)
-	adder := keyAdder{Builder: b, aliases: make(map[string][]string)}
-	for i := range keys {
-		if err == nil {
-			err = adder.add(&keys[i])
-		}
+	go func() { rendered <- render(ads.entries, campaigns) }()
+	k := &keyAdder{
+		builder: adindex.NewBuilder(), resolver: newResolver(h, ads.entries, campaigns),
+		maxBytes: maxBytes, aliases: make(map[string][]string),
+	}
+	k.builder.ExpectAds(len(ads.entries))
+	all, err := gatherGroups(ads, campaigns)
+	if err == nil {
+		err = k.addGroups(all)
 	}
 	for _, batch := range <-rendered { // also after an error, as above
-		_, addErr := b.AddAds(batch.text, batch.ends)
+		_, addErr := k.builder.AddAds(batch.text, batch.ends)
 		err = cmp.Or(err, batch.err, addErr)
 	}
-	return b, err
+	return k, err
 }

@@ -46,11 +46,12 @@ func TestExplain(t *testing.T) {
 	want := compile.Explanation{
 		Country: "fr", Lang: "fra", Aliases: []string{"fr", "fra", "fre"}, At: at.Truncate(time.Minute), Key: "fr/fra",
 		Eligible: []compile.Ad{
-			{ID: "day", VideoURL: `https://v/day?a=1&b="q"<é>`, StartHour: 0, EndHour: 24, Index: 1},
-			{ID: "night", VideoURL: `https://v/night?a=1&b="q"<é>`, StartHour: 22, EndHour: 2, Index: 0},
+			{ID: "day", VideoURL: `https://v/day?a=1&b="q"<é>`, Country: "fr", Lang: "fra", StartHour: 0, EndHour: 24, Weight: 1, Index: 1},
+			{ID: "night", VideoURL: `https://v/night?a=1&b="q"<é>`, Country: "fr", Lang: "fra", StartHour: 22, EndHour: 2, Weight: 1, Index: 0},
 		},
+		Cycle: []int{0, 1},
 		Waiting: []compile.Waiting{{
-			Ad:     compile.Ad{ID: "morning", VideoURL: `https://v/morning?a=1&b="q"<é>`, StartHour: 6, EndHour: 12, Index: 2},
+			Ad:     compile.Ad{ID: "morning", VideoURL: `https://v/morning?a=1&b="q"<é>`, Country: "fr", Lang: "fra", StartHour: 6, EndHour: 12, Weight: 1, Index: 2},
 			Reason: "out_of_hours", NextEligible: time.Date(2027, 1, 1, 6, 0, 0, 0, time.UTC),
 		}},
 		Rejected: []compile.Rejected{
@@ -133,7 +134,7 @@ func TestExplainAKeyWithoutCampaigns(t *testing.T) {
 	text, err := json.Marshal(e)
 	require.NoError(t, err)
 	require.JSONEq(t, `{"country":"gb","lang":"zzz","lang_aliases":["zzz"],"at":"1970-01-01T00:00:00Z","key":"",
-		"eligible":[],"waiting":[],"rejected":[],"rejected_more":0}`, string(text))
+		"eligible":[],"cycle":[],"waiting":[],"rejected":[],"rejected_more":0}`, string(text))
 	require.Equal(t, "country gb, lang zzz (zzz), 1970-01-01 00:00 UTC\nno campaign has this key: 404 no_ad_available\n", e.String())
 }
 

@@ -36,10 +36,13 @@ func (e Explanation) String() string {
 			p("%d\t%s\t%s\t%s\n", i+1, ad.ID, ad.hours(), ad.VideoURL)
 		}
 	}
+	if len(e.Cycle) > len(e.Eligible) {
+		p("\ncycle of %d turns:%s\n", len(e.Cycle), e.turns())
+	}
 	if len(e.Waiting) > 0 {
 		p("\nWAITING\tHOURS\tREASON\tNEXT\n")
 		for _, ad := range e.Waiting {
-			p("%s\t%s\t%s\t%s\n", ad.ID, ad.hours(), ad.Reason, ad.NextEligible.Format(minuteLayout))
+			p("%s\t%s\t%s\t%s\n", ad.ID, ad.hours(), ad.Reason, ad.next())
 		}
 	}
 	if len(e.Rejected) > 0 {
@@ -55,11 +58,41 @@ func (e Explanation) String() string {
 	return b.String()
 }
 
-func (a Ad) hours() string {
-	if a.StartHour == a.EndHour%dayHours {
-		return "all day"
+// shownTurns is how many turns of a cycle are written for people.
+const shownTurns = 100
+
+func (e Explanation) turns() string {
+	var b strings.Builder
+	for i, ad := range e.Cycle {
+		if i == shownTurns {
+			b.WriteString(" …")
+			break
+		}
+		b.WriteString(" " + e.Eligible[ad].ID)
 	}
-	return fmt.Sprintf("%02d-%02d", a.StartHour, a.EndHour)
+	return b.String()
+}
+
+// hours returns the window with what is not every day and UTC.
+func (a Ad) hours() string {
+	hours := "all day"
+	if a.StartHour != a.EndHour%dayHours {
+		hours = fmt.Sprintf("%02d-%02d", a.StartHour, a.EndHour)
+	}
+	if len(a.Days) > 0 {
+		hours += " " + strings.Join(a.Days, ",")
+	}
+	if a.TimeZone != "" {
+		hours += " " + a.TimeZone
+	}
+	return hours
+}
+
+func (w Waiting) next() string {
+	if w.NextEligible.IsZero() {
+		return "-"
+	}
+	return w.NextEligible.Format(minuteLayout)
 }
 
 func (r Rejected) detail() string {

@@ -29,8 +29,8 @@ var (
 	})
 	badIDs       = rapid.SampledFrom([]string{`""`, `null`, `1`, `"é"`, `"a\n"`, `["a"]`, `"` + strings.Repeat("a", 129) + `"`})
 	badURLs      = rapid.SampledFrom([]string{`""`, `"v/x"`, `"ftp://v/x"`, `"https://"`, `"https:///x"`, `"https://v/\u0000"`, `{}`, `null`})
-	badCountries = rapid.SampledFrom([]string{`""`, `"u"`, `"usa"`, `"u5"`, `"*"`, `"us "`, `"ｕｓ"`, `null`, `1`})
-	badLangs     = rapid.SampledFrom([]string{`""`, `"e"`, `"engl"`, `"e1"`, `"*"`, `"ñ"`, `false`, `null`})
+	badCountries = rapid.SampledFrom([]string{`""`, `"u"`, `"usa"`, `"u5"`, `"**"`, `"us "`, `"ｕｓ"`, `null`, `1`})
+	badLangs     = rapid.SampledFrom([]string{`""`, `"e"`, `"engl"`, `"e1"`, `"**"`, `"ñ"`, `false`, `null`})
 	badHours     = rapid.SampledFrom([]string{`-1`, `25`, `24.0`, `1.0`, `1e0`, `"1"`, `null`, `true`, `99999999999999999999`})
 	noAds        = rapid.SampledFrom([]string{`null`, `1`, `"a"`, `[]`, `{}`, `[{"id":"a"}]`, `true`})
 

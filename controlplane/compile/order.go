@@ -15,30 +15,95 @@ type entry struct {
 	prefix uint64 // of the id, behind what all ids have in common: compares as the bytes do
 	number uint32 // of the campaign in the document's slice
 	key    adindex.Key
-	hours  hourSet
+	hours  hourSet // in its zone
+	kind   kind
 }
 
-// inOrder returns an entry for each campaign, in order of id bytes. That one sort orders the cycles of every key and hour.
-func inOrder(campaigns []campaign.Campaign) ([]entry, error) {
+// kind is what must be done for a campaign.
+type kind uint8
+
+const (
+	plainAd  kind = iota // nothing but its hours of the UTC day counts
+	fullAd               // served at some time, by more than its hours
+	bareAd               // not served in the horizon or after it; its key stands
+	pausedAd             // as if it were not there
+)
+
+func (h horizon) kindOf(c *campaign.Campaign) kind {
+	hoursOnly := c.Priority == 0 && c.Weight <= campaign.MinWeight && c.Days == 0 && zoneName(c) == ""
+	switch {
+	case c.Paused:
+		return pausedAd
+	case hoursOnly && c.StartAt == 0 && c.EndAt == 0:
+		return plainAd
+	case !h.reaches(c.Flight()):
+		return bareAd
+	default:
+		return fullAd
+	}
+}
+
+// ordered is the campaigns of a document in order of id bytes.
+type ordered struct {
+	entries []entry // of the ads of the index
+	mixed   bool    // not all of them are plain
+
+	bare []adindex.Key // keys of campaigns without an ad in the index, each once or more
+
+	timed  bool // flights or time zones count
+	moving bool // some flight has an edge ahead
+}
+
+// inOrder returns an entry for each campaign that the index serves, in order of id bytes. That one sort orders the cycles of every key
+// and hour.
+func inOrder(campaigns []campaign.Campaign, h horizon) (*ordered, error) {
 	common := commonPrefix(campaigns)
 	entries := make([]entry, len(campaigns))
-	faults := make([]error, (len(campaigns)+batch-1)/batch)
-	inBatches(len(campaigns), func(job, begin, end int) {
+	jobs := make([]struct {
+		fault                        error
+		mixed, absent, timed, moving bool
+	}, (len(campaigns)+batch-1)/batch)
+	inBatches(len(campaigns), func(number, begin, end int) {
+		job := &jobs[number]
 		for i := begin; i < end; i++ {
 			c := &campaigns[i]
 			key, ok := adindex.MakeKey(c.Country, c.Lang)
-			if !ok && faults[job] == nil {
-				faults[job] = noKey(c)
+			if !ok && job.fault == nil {
+				job.fault = noKey(c)
 			}
-			entries[i] = entry{prefix: prefixOf(c.ID[common:]), number: uint32(i), key: key, hours: hoursOf(c)}
+			kind := h.kindOf(c)
+			entries[i] = entry{prefix: prefixOf(c.ID[common:]), number: uint32(i), key: key, hours: hoursOf(c), kind: kind}
+			if kind == plainAd {
+				continue
+			}
+			job.mixed = true
+			job.absent = job.absent || kind >= bareAd
+			if kind != pausedAd {
+				job.timed = job.timed || c.StartAt != 0 || c.EndAt != 0 || zoneName(c) != ""
+				job.moving = job.moving || h.moves(c)
+			}
 		}
 	})
-	for _, err := range faults {
-		if err != nil {
-			return nil, err
+	o := &ordered{}
+	absent := false
+	for _, job := range jobs {
+		if job.fault != nil {
+			return nil, job.fault
 		}
+		o.mixed, o.timed, o.moving = o.mixed || job.mixed, o.timed || job.timed, o.moving || job.moving
+		absent = absent || job.absent
 	}
-	return sortEntries(entries, campaigns)
+	if absent {
+		entries = slices.DeleteFunc(entries, func(e entry) bool {
+			if e.kind == bareAd {
+				o.bare = append(o.bare, e.key)
+			}
+			return e.kind >= bareAd
+		})
+	}
+	var err error
+	o.entries, err = sortEntries(entries, campaigns)
+	return o, err
 }
 
 func noKey(c *campaign.Campaign) error {

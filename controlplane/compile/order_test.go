@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -40,16 +41,16 @@ func TestEntriesAreInOrderOfIDBytes(t *testing.T) {
 					campaigns = append(campaigns, campaign.Campaign{ID: id, Country: "us", Lang: "eng", Index: n})
 				}
 			}
-			entries, err := inOrder(campaigns)
+			o, err := inOrder(campaigns, horizonOf(time.Time{}))
 			require.NoError(t, err)
-			require.Len(t, entries, len(campaigns))
-			require.True(t, slices.IsSortedFunc(entries, func(a, b entry) int {
+			require.Len(t, o.entries, len(campaigns))
+			require.True(t, slices.IsSortedFunc(o.entries, func(a, b entry) int {
 				return strings.Compare(campaigns[a.number].ID, campaigns[b.number].ID)
 			}))
 
 			twice := campaigns[len(campaigns)/2]
 			twice.Index = 99_999
-			_, err = inOrder(append(campaigns, twice))
+			_, err = inOrder(append(campaigns, twice), horizonOf(time.Time{}))
 			require.EqualError(t, err, fmt.Sprintf("ads %d and 99999: both have the id %q", campaigns[len(campaigns)/2].Index, twice.ID))
 		})
 	}

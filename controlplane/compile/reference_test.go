@@ -58,7 +58,7 @@ func (c *comparer) compare(t require.TestingT, country, lang string, at time.Tim
 	for _, ad := range c.model.Eligible(country, lang, at) {
 		want = append(want, served{ID: ad.ID, URL: ad.URL, VideoURL: ad.URL})
 	}
-	query, refused := adrequest.Parse("GET", "/ad_request?"+url.Values{"country": {country}, "lang": {lang}}.Encode())
+	query, refused := adrequest.Parse([]byte("GET"), []byte("/ad_request?"+url.Values{"country": {country}, "lang": {lang}}.Encode()))
 	if refused == nil {
 		key, ok := adindex.MakeKey(query.Country.String(), query.Lang.String())
 		require.True(t, ok)
@@ -75,7 +75,7 @@ func (c *comparer) compare(t require.TestingT, country, lang string, at time.Tim
 func (c *comparer) body(t require.TestingT, ad adindex.AdRef) served {
 	body, ok := c.bodies[ad]
 	if !ok {
-		require.NoError(t, json.Unmarshal(adrequest.AppendBody(nil, c.reader.Body(ad)), &body))
+		require.NoError(t, json.Unmarshal(answer(c.reader, ad), &body))
 		c.bodies[ad] = body
 	}
 	return body

@@ -1,0 +1,70 @@
+package revision
+
+import (
+	"bytes"
+	"time"
+)
+
+// Row is what operators say of one campaign.
+type Row struct {
+	// Campaign is the campaign's canonical JSON, at most MaxCampaignBytes. It is not read here. Empty: the source's campaign of this ID
+	// is paused, and the row says nothing else of it. Never change the bytes.
+	Campaign []byte
+}
+
+// Change is what a revision made of one row.
+type Change struct {
+	// ID is the campaign's.
+	ID string
+	// Before and After are nil where there is no row. They are never equal.
+	Before, After *Row
+}
+
+// Kind is how a revision came about.
+type Kind string
+
+// The kinds.
+const (
+	Edit   Kind = "edit"
+	Import Kind = "import"
+	Revert Kind = "revert"
+)
+
+// Revision is an immutable set of changes, without these.
+type Revision struct {
+	// Number counts from 1, without a gap.
+	Number uint64
+	At     time.Time
+	// Who made it, as the access control names them.
+	Who, Comment string
+	Kind         Kind
+	// Reverts is the number of the revision that one of kind Revert undoes; else 0.
+	Reverts uint64
+	// Count is how many changes it has; see [Service.Changes].
+	Count int
+}
+
+// Present is a row that there is now.
+type Present struct {
+	Row Row
+	// Revision is the number of the one that changed the row last.
+	Revision uint64
+}
+
+// Pin holds a published version.
+type Pin struct {
+	// Counter grows with each change of the pin, from 0 where there never was one. See [Service.SetPin].
+	Counter uint64
+	// Version is what is held; "" where nothing is: then the rest tells who said so.
+	Version      string
+	Who, Comment string
+	At           time.Time
+}
+
+// equal compares what may be nil.
+func equal(a, b *Row) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return bytes.Equal(a.Campaign, b.Campaign)
+}

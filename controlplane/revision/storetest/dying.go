@@ -1,0 +1,156 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing" //nolint:depguard // a suite for tests in other folders; no program imports it
+	"time"
+
+	"github.com/stretchr/testify/require" //nolint:depguard // as testing
+
+	"adsidecar/controlplane/revision"
+)
+
+var errDead = fmt.Errorf("%w: the writer is dead", revision.ErrUnavailable)
+
+// spy is a store that tells what is done with another one, and may die.
+type spy struct {
+	revision.Store
+
+	mu sync.Mutex
+	// left is how many writes it does before it dies, if it is to die; the last one is done if applied is set, although nobody is told.
+	mortal  bool
+	left    int
+	applied bool
+	// before is called before each commit.
+	before  func(puts []revision.Put)
+	chunks  []string
+	reads   []string
+	removed []string
+}
+
+func (s *spy) write(write func() error) error {
+	s.mu.Lock()
+	dead, last := false, false
+	if s.mortal {
+		dead, last = s.left < 0, s.left == 0
+		s.left--
+	}
+	applied := s.applied
+	s.mu.Unlock()
+	switch {
+	case dead, last && !applied:
+		return errDead
+	case last:
+		return errors.Join(write(), errDead)
+	default:
+		return write()
+	}
+}
+
+func (s *spy) Commit(ctx context.Context, puts ...revision.Put) error {
+	s.mu.Lock()
+	before := s.before
+	for _, p := range puts {
+		if strings.HasPrefix(p.Key, "chunk/") {
+			s.chunks = append(s.chunks, p.Key)
+		}
+	}
+	s.mu.Unlock()
+	if before != nil {
+		before(puts)
+	}
+	// Not cut off by the death of another write of the same batch: what is there after that must be the same each time.
+	return s.write(func() error { return s.Store.Commit(context.WithoutCancel(ctx), puts...) })
+}
+
+func (s *spy) Remove(ctx context.Context, keys ...string) error {
+	s.mu.Lock()
+	s.removed = append(s.removed, keys...)
+	s.mu.Unlock()
+	return s.write(func() error { return s.Store.Remove(ctx, keys...) })
+}
+
+func (s *spy) Read(ctx context.Context, keys ...string) ([]revision.Entry, error) {
+	s.mu.Lock()
+	s.reads = append(s.reads, keys...)
+	s.mu.Unlock()
+	return s.Store.Read(ctx, keys...)
+}
+
+func (s *spy) seen() (chunks, reads []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.chunks...), append([]string(nil), s.reads...)
+}
+
+// puts reports whether a key is among them.
+func puts(all []revision.Put, key string) bool {
+	for _, p := range all {
+		if p.Key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// present counts which of the keys are there.
+func present(t *testing.T, s revision.Store, keys []string) (n int) {
+	t.Helper()
+	for _, key := range keys {
+		if read(t, s, key).Version > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// running runs a service until the returned function is called, or the test ends.
+func running(t *testing.T, s *revision.Service) (stop func()) {
+	t.Helper()
+	c, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(c) }()
+	var once sync.Once
+	stop = func() {
+		once.Do(func() {
+			cancel()
+			require.NoError(t, <-done)
+		})
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+func await(t *testing.T, changed <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-changed:
+	case <-time.After(20 * time.Second):
+		require.FailNow(t, "nothing has changed")
+	}
+}
+
+// headless is a store whose head cannot be read: a service on it knows no rows, and makes no snapshot of its own.
+type headless struct{ revision.Store }
+
+func (h headless) Read(ctx context.Context, keys ...string) ([]revision.Entry, error) {
+	if keys[0] == "head" {
+		return nil, errDead
+	}
+	return h.Store.Read(ctx, keys...)
+}
+
+// cleaned runs a service at a time, until nothing is pending any more.
+func cleaned(t *testing.T, s revision.Store, at time.Time) {
+	t.Helper()
+	stop := running(t, serviceAt(t, headless{s}, func() time.Time { return at }))
+	defer stop()
+	require.Eventually(t, func() bool {
+		value := string(read(t, s, "pending").Value)
+		return value == "" || value == `{"batches":{}}`
+	}, 20*time.Second, 5*time.Millisecond)
+}

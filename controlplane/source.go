@@ -9,6 +9,7 @@ import (
 	"adsidecar/controlplane/publish"
 	"adsidecar/controlplane/source"
 	"adsidecar/envoy/gateway"
+	"adsidecar/internal/awsclient"
 )
 
 // watcher is a source that watches for changes between polls.
@@ -25,6 +26,20 @@ func openSource(c *gateway.Campaigns, log *zap.Logger) (publish.Source, watcher,
 			return nil, nil, fmt.Errorf("campaigns.file: %w", err)
 		}
 		return f, f, nil
+	}
+	if bucket, key, ok := c.S3Object(); ok {
+		// It sends nothing yet, so there is nothing to end.
+		aws, err := awsclient.Load(context.Background(), c.S3.Region, c.S3.Endpoint)
+		if err != nil {
+			return nil, nil, fmt.Errorf("campaigns.s3: %w", err)
+		}
+		s, err := source.NewS3(source.S3Config{
+			AWS: aws, Bucket: bucket, Key: key, PathStyle: c.S3.PathStyle, Timeout: c.Timeout.D(), MaxBytes: limit,
+		})
+		if err != nil {
+			return nil, nil, fmt.Errorf("campaigns.url: %w", err)
+		}
+		return s, nil, nil
 	}
 	cfg := source.HTTPConfig{URL: c.URL, Timeout: c.Timeout.D(), MaxBytes: limit, CAFile: c.CAFile}
 	if c.Header != nil {

@@ -7,6 +7,7 @@ import (
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	metricsv3 "github.com/envoyproxy/go-control-plane/envoy/config/metrics/v3"
 	overloadv3 "github.com/envoyproxy/go-control-plane/envoy/config/overload/v3"
 	connectionsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/resource_monitors/downstream_connections/v3"
 	heapv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/resource_monitors/fixed_heap/v3"
@@ -65,9 +66,11 @@ func Bootstrap(c *gateway.Config, o BootstrapOptions) *bootstrapv3.Bootstrap {
 				}}}},
 			},
 		},
-		StaticResources: &bootstrapv3.Bootstrap_StaticResources{Clusters: []*clusterv3.Cluster{xdsCluster(&c.XDS)}},
-		LayeredRuntime:  runtime(c),
-		OverloadManager: overload(c),
+		StaticResources:    &bootstrapv3.Bootstrap_StaticResources{Clusters: []*clusterv3.Cluster{xdsCluster(&c.XDS)}},
+		LayeredRuntime:     runtime(c),
+		OverloadManager:    overload(c),
+		StatsSinks:         []*metricsv3.StatsSink{statsSink()},
+		StatsFlushInterval: duration(statsInterval),
 	}
 	if o.Static {
 		b.StaticResources.Listeners = Listeners(c, o.Index)

@@ -25,6 +25,8 @@ const FilterName = "adsidecar"
 const (
 	// ListenerName is the public listener's; its statistics begin with http.public.
 	ListenerName = "public"
+	// SignInLimit is the limit of sign-ins: its statistics begin with sign_in.
+	SignInLimit = "sign_in"
 	// XDSCluster leads to the control plane.
 	XDSCluster = "xds"
 	// noUpstream is the cluster of routes that no upstream may answer: it has no endpoint, so whatever gets past the filter is a 503.

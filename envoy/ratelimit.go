@@ -34,7 +34,7 @@ func signInLimit(r gateway.Rate) *hcmv3.HttpFilter {
 		Name:     rateLimitFilter,
 		Disabled: true,
 		ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: mustAny(&localratelimitv3.LocalRateLimit{
-			StatPrefix:     "sign_in",
+			StatPrefix:     SignInLimit,
 			FilterEnabled:  always,
 			FilterEnforced: always,
 			// Of what has no address, which is nothing that comes over TCP.

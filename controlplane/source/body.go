@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 )
 
@@ -18,17 +17,24 @@ func discard(body io.ReadCloser) {
 	_ = body.Close()
 }
 
-// readBody returns the decoded body of resp, at most limit bytes, or an error that wraps *TooLargeError. It never holds
-// more than a small multiple of limit, whatever the server sends or announces.
-func readBody(resp *http.Response, limit int64) ([]byte, error) {
+// An answer is the body of a response, as it comes. Whoever made it closes it.
+type answer struct {
+	body     io.ReadCloser
+	encoding string // Content-Encoding
+	length   int64  // Content-Length; -1: not known
+}
+
+// read returns the decoded body, at most limit bytes, or an error that wraps *TooLargeError. It never holds more than a small multiple
+// of limit, whatever the server sends or announces.
+func (a answer) read(limit int64) ([]byte, error) {
 	tooLarge := &TooLargeError{Limit: limit}
-	encoding := strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding")))
+	encoding := strings.ToLower(strings.TrimSpace(a.encoding))
 	switch encoding {
 	case "", "identity":
-		if resp.ContentLength > limit {
-			return nil, abandon(resp, tooLarge)
+		if a.length > limit {
+			return nil, a.abandon(tooLarge)
 		}
-		return readAll(resp, resp.Body, limit)
+		return a.readAll(a.body, limit)
 	case "gzip", "x-gzip":
 	default:
 		return nil, fmt.Errorf("content encoding %.32q is not supported", encoding)
@@ -37,18 +43,18 @@ func readBody(resp *http.Response, limit int64) ([]byte, error) {
 	// A document within the limit grows by far less than this even if gzip cannot shorten it. The bound on the wire
 	// ends bodies that decompress to nothing.
 	wireLimit := limit + limit/1024 + 1024
-	if resp.ContentLength > wireLimit {
-		return nil, abandon(resp, tooLarge)
+	if a.length > wireLimit {
+		return nil, a.abandon(tooLarge)
 	}
-	wire := &boundedReader{from: resp.Body, left: wireLimit, err: tooLarge}
+	wire := &boundedReader{from: a.body, left: wireLimit, err: tooLarge}
 	unzip, err := gzip.NewReader(wire)
 	if err != nil {
 		return nil, fmt.Errorf("read gzip body: %w", err)
 	}
-	return readAll(resp, unzip, limit)
+	return a.readAll(unzip, limit)
 }
 
-func readAll(resp *http.Response, body io.Reader, limit int64) ([]byte, error) {
+func (a answer) readAll(body io.Reader, limit int64) ([]byte, error) {
 	// One byte over the limit tells "too large" from "exactly at the limit".
 	data, err := io.ReadAll(io.LimitReader(body, limit+1))
 	if int64(len(data)) > limit {
@@ -57,7 +63,7 @@ func readAll(resp *http.Response, body io.Reader, limit int64) ([]byte, error) {
 	var tooLarge *TooLargeError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, abandon(resp, tooLarge)
+		return nil, a.abandon(tooLarge)
 	case err != nil:
 		return nil, fmt.Errorf("read body after %d bytes: %w", len(data), err)
 	}
@@ -65,8 +71,8 @@ func readAll(resp *http.Response, body io.Reader, limit int64) ([]byte, error) {
 }
 
 // abandon closes the body at once: reading on would only serve a sender of endless bodies.
-func abandon(resp *http.Response, err error) error {
-	_ = resp.Body.Close() // nothing is read any more
+func (a answer) abandon(err error) error {
+	_ = a.body.Close() // nothing is read any more
 	return err
 }
 

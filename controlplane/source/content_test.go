@@ -19,4 +19,5 @@ type poller interface {
 var (
 	_ poller = (*HTTP)(nil)
 	_ poller = (*File)(nil)
+	_ poller = (*S3)(nil)
 )

@@ -87,7 +87,7 @@ type HTTP struct {
 func NewHTTP(cfg HTTPConfig) (*HTTP, error) {
 	target, urlErr := parseURL(cfg.URL)
 	roots, caErr := web.Roots(cfg.CAFile)
-	if err := errors.Join(urlErr, caErr, checkHeader(cfg), checkLimits(cfg)); err != nil {
+	if err := errors.Join(urlErr, caErr, checkHeader(cfg), checkLimits(cfg.Timeout, cfg.MaxBytes)); err != nil {
 		return nil, err
 	}
 	now := cfg.Now
@@ -163,7 +163,7 @@ func (h *HTTP) poll(ctx context.Context) (campaign.Snapshot, error) {
 		return campaign.Snapshot{}, fmt.Errorf("status %d", resp.StatusCode)
 	}
 
-	data, err := readBody(resp, h.maxBytes)
+	data, err := answer{body: resp.Body, encoding: resp.Header.Get("Content-Encoding"), length: resp.ContentLength}.read(h.maxBytes)
 	if err != nil {
 		h.suspect = true
 		return campaign.Snapshot{}, err
@@ -233,13 +233,13 @@ func checkHeader(cfg HTTPConfig) error {
 	return nil
 }
 
-func checkLimits(cfg HTTPConfig) error {
+func checkLimits(timeout time.Duration, maxBytes int64) error {
 	var errs []error
-	if cfg.Timeout < 0 {
-		errs = append(errs, fmt.Errorf("timeout: %s is negative", cfg.Timeout))
+	if timeout < 0 {
+		errs = append(errs, fmt.Errorf("timeout: %s is negative", timeout))
 	}
-	if cfg.MaxBytes < 0 {
-		errs = append(errs, fmt.Errorf("max bytes: %d is negative", cfg.MaxBytes))
+	if maxBytes < 0 {
+		errs = append(errs, fmt.Errorf("max bytes: %d is negative", maxBytes))
 	}
 	return errors.Join(errs...)
 }

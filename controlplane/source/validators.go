@@ -75,12 +75,16 @@ func (h *HTTP) Position() string {
 // what Position returned then. A position that cannot be read costs one full read.
 func (h *HTTP) Resume(last campaign.Snapshot, position string) {
 	h.last.set(last.Data)
-	h.lastTags, h.readAt = validators{}, h.now()
+	h.readAt = h.now()
+	h.lastTags = parseValidators(position)
+}
+
+// parseValidators reads a position; what is none, or cannot be sent, is nothing.
+func parseValidators(position string) validators {
 	var v validators
-	if err := json.Unmarshal([]byte(position), &v); err != nil {
-		return
+	if err := json.Unmarshal([]byte(position), &v); err != nil ||
+		!httpguts.ValidHeaderFieldValue(v.ETag) || !httpguts.ValidHeaderFieldValue(v.LastModified) {
+		return validators{}
 	}
-	if httpguts.ValidHeaderFieldValue(v.ETag) && httpguts.ValidHeaderFieldValue(v.LastModified) {
-		h.lastTags = v
-	}
+	return v
 }

@@ -16,6 +16,10 @@ import (
 	"google.golang.org/grpc/status"
 )
 
+// maxReceive bounds a message of an Envoy, in bytes: its first one has 60 kB, of which its list of extensions is nearly all. Decoding
+// takes a multiple of it in memory, so the default of 4 MiB would be generous to whoever means harm.
+const maxReceive = 1 << 20
+
 var errStateOfTheWorld = status.Error(codes.Unimplemented,
 	"state-of-the-world xDS is not served: set api_type DELTA_GRPC in the Envoy's ads_config")
 
@@ -25,6 +29,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	g := grpc.NewServer(s.options()...)
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(g, &service{server: s})
+	if s.config.Register != nil {
+		s.config.Register(g)
+	}
 
 	stopped := make(chan struct{})
 	go func() {
@@ -48,8 +55,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return fmt.Errorf("serve xds: %w", err)
 }
 
-// options of the gRPC server. What it may send is unbounded in practice by default (2 GiB, as is a protobuf message); what it may
-// receive are requests of a few kilobytes, for which the default of 4 MiB is ample.
+// options of the gRPC server. What it may send is unbounded in practice by default (2 GiB, as is a protobuf message).
 func (s *Server) options() []grpc.ServerOption {
 	options := []grpc.ServerOption{
 		// Envoy may ping every 15 s, also while nothing is on the stream; the default is to cut off a client that pings more often
@@ -57,6 +63,7 @@ func (s *Server) options() []grpc.ServerOption {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 15 * time.Second, PermitWithoutStream: true}),
 		// A host that vanished or hangs is found out by our own pings: the default is to ask after 2 hours.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}),
+		grpc.MaxRecvMsgSize(maxReceive),
 		grpc.WaitForHandlers(true),
 		grpc.ForceServerCodecV2(newSharingCodec()),
 	}

@@ -10,6 +10,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/protobuf/types/known/anypb"
 )
@@ -25,6 +26,8 @@ type Config struct {
 	// VerdictGrace is how long after the first rejection of a version another Envoy may still acknowledge it, unless it is certain
 	// that none will; 0: 10 s. It should be longer than the slowest Envoy takes to load an index and than an Envoy takes to come back.
 	VerdictGrace time.Duration
+	// Register adds further services to the gRPC server before it serves; nil: none. Their messages are bounded as its own are.
+	Register func(grpc.ServiceRegistrar)
 }
 
 const (

@@ -21,6 +21,7 @@ type Config struct {
 	Users     *Users     `yaml:"users"`
 	Ads       Ads        `yaml:"ads"`
 	Campaigns Campaigns  `yaml:"campaigns"`
+	Guards    Guards     `yaml:"guards"`
 	XDS       XDS        `yaml:"xds"`
 	Admin     Admin      `yaml:"admin"`
 	Envoy     Envoy      `yaml:"envoy"`
@@ -170,8 +171,11 @@ type Ads struct {
 
 // Campaigns is where campaign documents come from. Exactly one of URL and File.
 type Campaigns struct {
+	// URL is http://, https:// or s3://bucket/key. Exactly one of URL and File.
 	URL  string `yaml:"url"`
 	File string `yaml:"file"`
+	// S3 is needed with an s3:// URL.
+	S3 *CampaignsS3 `yaml:"s3"`
 	// PollInterval is the time between two polls, with ±10 % jitter.
 	PollInterval Duration `yaml:"poll_interval"`
 	// Timeout bounds one poll.
@@ -184,8 +188,10 @@ type Campaigns struct {
 	Header *SecretHeader `yaml:"header"`
 	// CAFile verifies the source's certificate. Default: the system's roots.
 	CAFile string `yaml:"ca_file"`
-	// StateDir keeps the last good document over a restart.
+	// StateDir keeps the last good document over a restart, and what was published last.
 	StateDir string `yaml:"state_dir"`
+	// Operators is where operators' changes are kept.
+	Operators Operators `yaml:"operators"`
 }
 
 // SecretHeader is a request header whose value is a secret.
@@ -217,12 +223,6 @@ type XDSTLS struct {
 	ClientKeyFile  string `yaml:"client_key_file"`
 	// ServerName is the name in the control plane's certificate. Default: the host of Connect.
 	ServerName string `yaml:"server_name"`
-}
-
-// Admin is the control plane's own HTTP address: health, metrics, status. Loopback only, unless Insecure.
-type Admin struct {
-	Address  string `yaml:"address"`
-	Insecure bool   `yaml:"insecure"`
 }
 
 // Envoy is what goes into the bootstrap: a running Envoy takes other values with a new bootstrap and a restart.

@@ -75,6 +75,8 @@ func (c *Config) applyDefaults(lookup func(string) (string, bool)) {
 	if c.Users != nil {
 		c.Users.applyDefaults(c.Issuers)
 	}
+	c.Campaigns.Operators.applyDefaults()
+	c.Admin.applyDefaults()
 	set(&c.XDS.Connect, c.XDS.Address)
 	if c.XDS.TLS != nil {
 		host, _, _ := net.SplitHostPort(c.XDS.Connect)
@@ -107,8 +109,9 @@ func baseline() Config {
 			MaxIndexMiB:    96,
 			StateDir:       "state",
 		},
-		XDS:   XDS{Address: "127.0.0.1:18000", VerdictGrace: seconds(10)},
-		Admin: Admin{Address: "127.0.0.1:18001"},
-		Envoy: Envoy{AdminAddress: "127.0.0.1:9901", Cluster: "adsidecar", MaxConnections: 50000},
+		Guards: Guards{MaxRemovedShare: 1},
+		XDS:    XDS{Address: "127.0.0.1:18000", VerdictGrace: seconds(10)},
+		Admin:  Admin{Address: "127.0.0.1:18001"},
+		Envoy:  Envoy{AdminAddress: "127.0.0.1:9901", Cluster: "adsidecar", MaxConnections: 50000},
 	}
 }

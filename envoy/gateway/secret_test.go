@@ -19,7 +19,7 @@ func TestFindingsDoNotShowTheEnvironment(t *testing.T) {
 		"an address":                      {"listener: {address: \"${SECRET}\"}", `listener.address: "${SECRET}" is not host:port`},
 		"an address that is no IP":        {"listener: {address: \"${SECRET}:80\"}", `listener.address: "${SECRET}:80" is not an IP address: listeners bind to one (127.0.0.1, 0.0.0.0, ::)`},
 		"an address that another follows": {"xds: {address: \"${SECRET}\"}", `xds.address: "${SECRET}" is not host:port` + in + "gateway.yaml:1: xds.connect: the default is not host:port"},
-		"a public address":                {"admin: {address: \"${PUBLIC}\"}", `admin.address: "${PUBLIC}" is not a loopback address and this listener has no credentials; set admin.insecure: true to allow it`},
+		"a public address":                {"admin: {address: \"${PUBLIC}\"}", `admin.address: "${PUBLIC}" is not a loopback address: configure admin.tls, or state admin.insecure: true`},
 		"a default beside it":             {"listener: {address: \"${SECRET}${PORT:-:80}\"}", `listener.address: "${SECRET}${PORT:-:80}" is not an IP address: listeners bind to one (127.0.0.1, 0.0.0.0, ::)`},
 		"a header's name":                 {"campaigns: {url: \"http://c\", header: {name: \"${SECRET}:\", value_file: f}}", `campaigns.header.name: "${SECRET}:" is not a header's name`},
 		"a number":                        {"listener:\n  max_header_kib: ${PIN}", `listener.max_header_kib: "${PIN}" is not between 8 and 96`},

@@ -36,11 +36,11 @@ func (p *parser) validate(c *Config) {
 	p.empty("users.store.dynamodb")
 	p.check(c.Ads.Module != "", "ads.module", "is empty")
 	p.campaigns(&c.Campaigns)
+	p.operators(&c.Campaigns.Operators)
+	p.empty("campaigns.operators.dynamodb")
+	p.guards(&c.Guards)
 	p.xds(&c.XDS)
-	if p.address("admin.address", c.Admin.Address, true) {
-		p.check(loopback(c.Admin.Address) || c.Admin.Insecure, "admin.address",
-			"%s is not a loopback address and this listener has no credentials; set admin.insecure: true to allow it", p.quote("admin.address", unquoted(c.Admin.Address)))
-	}
+	p.admin(&c.Admin)
 	if p.address("envoy.admin_address", c.Envoy.AdminAddress, true) {
 		p.check(loopback(c.Envoy.AdminAddress), "envoy.admin_address", "Envoy's admin listener has no credentials: it must be a loopback address")
 	}
@@ -221,9 +221,11 @@ func (p *parser) routes(c *Config) {
 
 func (p *parser) campaigns(c *Campaigns) {
 	p.check((c.URL == "") != (c.File == ""), "campaigns", "needs one of url and file")
-	if c.URL != "" {
+	_, _, isS3 := c.S3Object()
+	if c.URL != "" && !isS3 {
 		p.httpURL("campaigns.url", c.URL)
 	}
+	p.campaignsS3(c)
 	p.between("campaigns.poll_interval", c.PollInterval, 100*time.Millisecond, 24*time.Hour)
 	p.between("campaigns.timeout", c.Timeout, 10*time.Millisecond, time.Hour)
 	p.check(c.MaxDocumentMiB >= 1 && c.MaxDocumentMiB <= 4096, "campaigns.max_document_mib", "%s is not between 1 and 4096", p.quote("campaigns.max_document_mib", c.MaxDocumentMiB))
@@ -233,7 +235,7 @@ func (p *parser) campaigns(c *Campaigns) {
 	if h := c.Header; h != nil {
 		p.check(headerName.MatchString(h.Name), "campaigns.header.name", "%s is not a header's name", p.quote("campaigns.header.name", h.Name))
 		p.check(h.ValueFile != "", "campaigns.header.value_file", "is missing")
-		p.check(c.URL != "", "campaigns.header", "is for campaigns.url only")
+		p.check(c.URL != "" && !isS3, "campaigns.header", "is for an http or https campaigns.url only")
 	}
 }
 

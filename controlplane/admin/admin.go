@@ -1,7 +1,7 @@
-// Package admin is the control plane's own HTTP address: health, readiness, metrics, and the status of everything as JSON.
+// Package admin is the control plane's own HTTP address: health, readiness, metrics, the status of everything as JSON, and the page
+// to sign in on.
 //
-// It answers what it is given functions for and knows no other part. It has no credentials, which is why the gateway's configuration
-// keeps it on loopback unless told otherwise; it changes nothing.
+// It answers what it is given functions for and knows no other part. Who may ask for what is decided in front of it.
 package admin
 
 import (
@@ -18,26 +18,39 @@ import (
 type Config struct {
 	// Status is encoded as JSON at each GET /api/v1/status.
 	Status func() any
-	// Ready is nil once an Envoy that connects gets an index; else it says what is missing.
+	// Ready is nil once an Envoy that connects gets an index; else it says what is missing, which the log hears and nobody else.
 	Ready    func() error
 	Gatherer prometheus.Gatherer
 	Logger   *zap.Logger
 }
 
-// Handler answers GET and HEAD of /healthz, /readyz, /metrics and /api/v1/status; anything else is an error in JSON.
-func Handler(c Config) http.Handler {
+// Public answers what needs no credentials, and tells no detail: GET and HEAD of /healthz and /readyz, and the page /sign-in.
+func Public(c Config) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		c.write(w, http.StatusOK, map[string]string{"status": "healthy"})
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if err := c.Ready(); err != nil {
-			c.write(w, http.StatusServiceUnavailable, web.Error{Message: err.Error(), Code: "not_ready"})
+			c.Logger.Debug("not ready", zap.Error(err))
+			c.write(w, http.StatusServiceUnavailable, web.Error{Message: "An Envoy that starts now would get no ads yet.", Code: "not_ready"})
 			return
 		}
 		c.write(w, http.StatusOK, map[string]string{"status": "ready"})
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(c.Gatherer, promhttp.HandlerOpts{ErrorLog: zap.NewStdLog(c.Logger)}))
+	mux.HandleFunc("GET /sign-in", c.signIn)
+	return mux
+}
+
+// Metrics answers with the metrics, whatever the path.
+func Metrics(c Config) http.Handler {
+	return promhttp.HandlerFor(c.Gatherer, promhttp.HandlerOpts{ErrorLog: zap.NewStdLog(c.Logger)})
+}
+
+// Handler answers GET and HEAD of /metrics and /api/v1/status; anything else is an error in JSON.
+func Handler(c Config) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", Metrics(c))
 	mux.HandleFunc("GET /api/v1/status", func(w http.ResponseWriter, _ *http.Request) {
 		c.write(w, http.StatusOK, c.Status())
 	})

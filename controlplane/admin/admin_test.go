@@ -40,7 +40,7 @@ func TestAnswers(t *testing.T) {
 		"healthy":                       {ready, "GET", "/healthz", 200, `{"status":"healthy"}`},
 		"ready with an index":           {ready, "GET", "/readyz", 200, `{"status":"ready"}`},
 		"healthy but not ready":         {notReady, "GET", "/healthz", 200, `{"status":"healthy"}`},
-		"not ready without an index":    {notReady, "GET", "/readyz", 503, `{"message":"no index is published yet","code":"not_ready"}`},
+		"not ready without an index":    {notReady, "GET", "/readyz", 503, `{"message":"An Envoy that starts now would get no ads yet.","code":"not_ready"}`},
 		"status":                        {ready, "GET", "/api/v1/status", 200, `{"ads":3}`},
 		"a status that has no JSON":     {broken, "GET", "/api/v1/status", 500, `{"message":"An internal error happened.","code":"internal"}`},
 		"nothing can be changed":        {ready, "POST", "/api/v1/status", 405, `{"message":"Only GET and HEAD are allowed here.","code":"method_not_allowed"}`},
@@ -48,7 +48,12 @@ func TestAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := httptest.NewRecorder()
-			Handler(tc.config).ServeHTTP(w, httptest.NewRequest(tc.method, tc.path, nil))
+			request := httptest.NewRequest(tc.method, tc.path, nil)
+			handler := Handler(tc.config)
+			if h, pattern := Public(tc.config).Handler(request); pattern != "" {
+				handler = h
+			}
+			handler.ServeHTTP(w, request)
 			require.Equal(t, tc.status, w.Code)
 			require.JSONEq(t, tc.body, w.Body.String())
 			require.Equal(t, "application/json", w.Header().Get("Content-Type"))
@@ -65,4 +70,23 @@ func TestMetrics(t *testing.T) {
 	Handler(config(t)).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	require.Equal(t, 200, w.Code)
 	require.Contains(t, w.Body.String(), "adsidecar_test_total 0")
+}
+
+func TestSignInPage(t *testing.T) {
+	for name, tc := range map[string]struct{ query, has, hasNot string }{
+		"without a query":            {"", `name="next" value=""`, "alert"},
+		"where to go":                {"?next=/fleet", `name="next" value="/fleet"`, "alert"},
+		"a path that is no path":     {`?next="><script>`, `value="&#34;&gt;&lt;script&gt;"`, "<script"},
+		"what went wrong":            {"?error=sign_in_refused", "alert", "sign_in_refused"},
+		"an error of another's make": {"?error=<b>", "did not work", "<b>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			Public(config(t)).ServeHTTP(w, httptest.NewRequest("GET", "/sign-in"+tc.query, nil))
+			require.Equal(t, 200, w.Code)
+			require.Equal(t, "text/html; charset=utf-8", w.Header().Get("Content-Type"))
+			require.Contains(t, w.Body.String(), tc.has)
+			require.NotContains(t, w.Body.String(), tc.hasNot)
+		})
+	}
 }

@@ -1,0 +1,128 @@
+package access
+
+import (
+	"errors"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"adsidecar/internal/token"
+)
+
+// localName is who makes requests without credentials.
+const localName = "local"
+
+// safe reports whether a request changes nothing.
+func safe(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+
+// requireRole lets those pass whose role the method takes, with their identity in the context. A browser that shows pages is sent to
+// the sign-in page.
+func (g *Guard) requireRole(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, err := g.authenticate(r)
+		switch {
+		case errors.Is(err, errUnauthorized) && safe(r) && strings.Contains(r.Header.Get("Accept"), "text/html"):
+			http.Redirect(w, r, SignInPath+"?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+			return
+		case err == nil && id.Role < Operator && !safe(r):
+			g.logRefused(r, id)
+			err = errReadOnly
+		}
+		if err != nil {
+			g.refuse(w, err)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(with(r.Context(), id)))
+	})
+}
+
+// authenticate returns somebody with a role, or an error for [Guard.refuse].
+func (g *Guard) authenticate(r *http.Request) (Identity, error) {
+	if g.open() {
+		return g.local(r), nil
+	}
+	if headers := r.Header.Values("Authorization"); len(headers) > 0 {
+		if len(headers) > 1 {
+			return Identity{}, errUnauthorized
+		}
+		secret, err := bearer(headers[0])
+		if err != nil {
+			return Identity{}, err
+		}
+		return g.byToken(r, secret)
+	}
+	if s, ok := g.signedIn(r); ok {
+		return s.identity, nil
+	}
+	return Identity{}, errUnauthorized
+}
+
+// bearer is the token of an Authorization header.
+func bearer(header string) (string, error) {
+	const scheme = "Bearer "
+	if len(header) <= len(scheme) || !strings.EqualFold(header[:len(scheme)], scheme) {
+		return "", errUnauthorized
+	}
+	return header[len(scheme):], nil
+}
+
+// byToken finds the owner of a token of the file, or of the user pool.
+func (g *Guard) byToken(r *http.Request, secret string) (Identity, error) {
+	if id, ok := g.file.current().find(hashOf(secret)); ok {
+		return id, nil
+	}
+	if g.tokens == nil {
+		return Identity{}, errUnauthorized
+	}
+	claims, err := g.tokens.Verify(r.Context(), "Bearer "+secret)
+	if err != nil {
+		if errors.Is(err, token.ErrUnavailable) {
+			g.log.Error("tokens cannot be verified", zap.Error(err))
+		}
+		return Identity{}, err
+	}
+	return g.member(claims)
+}
+
+// member is a user of the pool, in the role of its groups.
+func (g *Guard) member(claims token.Claims) (Identity, error) {
+	id := Identity{Name: claims.Username, Via: ViaCognito}
+	if id.Name == "" {
+		id.Name = claims.Subject
+	}
+	switch {
+	case slices.Contains(claims.Groups, g.ops):
+		id.Role = Operator
+	case slices.Contains(claims.Groups, g.viewers):
+		id.Role = Viewer
+	default:
+		return Identity{}, errNoMember
+	}
+	return id, nil
+}
+
+// local is whoever is on this machine. Which user that is matters for what the audit tells.
+func (g *Guard) local(r *http.Request) Identity {
+	id := Identity{Name: localName, Role: Operator, Via: ViaLoopback}
+	if safe(r) && r.URL.Path != SessionPath {
+		return id
+	}
+	client, known := addressOf(r.RemoteAddr)
+	server, ok := localAddress(r)
+	if known && ok {
+		if user := g.localUser(client, server); user != "" {
+			id.Name += ":" + user
+		}
+	}
+	return id
+}
+
+// clientOf is the address that a request comes from; behind a proxy, the proxy's.
+func clientOf(r *http.Request) netip.Addr {
+	a, _ := addressOf(r.RemoteAddr)
+	return a.Addr()
+}

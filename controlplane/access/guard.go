@@ -1,0 +1,188 @@
+package access
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"time"
+
+	"go.uber.org/zap"
+
+	"adsidecar/internal/token"
+	"adsidecar/users/account"
+)
+
+// Verifier verifies a user pool's tokens: *token.Verifier. The errors are those of package token.
+type Verifier interface {
+	Verify(ctx context.Context, authorization string) (token.Claims, error)
+}
+
+// Passwords signs in users of the pool whose tokens the Verifier takes, and never signs anybody up: *cognito.Pool. The errors are those
+// of package account; none has a password or a token in its text.
+type Passwords interface {
+	Authenticate(ctx context.Context, username, password string) (account.Session, error)
+}
+
+// Config says who may do what. Without TokensFile and Tokens there are no credentials.
+type Config struct {
+	// Address is where the admin address listens, ip:port.
+	Address string
+	// Name is the name that clients call it by, beside localhost and its IP address. Empty: none.
+	Name string
+	// TLS says that clients reach it by TLS alone. The cookie's name has the prefix __Host- then, with which no site of a
+	// neighbouring name can set one for us.
+	TLS bool
+
+	// TokensFile has a line "name role token" for each token. Empty: no file. It is read again when it changes.
+	TokensFile string
+	// Tokens verifies a user pool's tokens; nil: none are taken. Who is in OperatorsGroup is an operator; who is in ViewersGroup and
+	// not in that, a viewer.
+	Tokens                       Verifier
+	ViewersGroup, OperatorsGroup string
+	// Passwords signs users of the pool in. Only with Tokens; nil: they sign in elsewhere and bring a token.
+	Passwords Passwords
+
+	// LocalUser is the system's user at the other end of a connection of this machine, "" if not known. nil: [LocalUser].
+	LocalUser func(client, server netip.AddrPort) string
+	// Logger takes the audit. nil: none.
+	Logger *zap.Logger
+	// Now is the clock. nil: time.Now.
+	Now func() time.Time
+	// Random makes the sessions' IDs. nil: crypto/rand.
+	Random io.Reader
+}
+
+// Guard is safe for concurrent use. It runs nothing by itself.
+type Guard struct {
+	name         string
+	cookie       string
+	file         *tokenFile
+	tokens       Verifier
+	viewers, ops string
+	passwords    Passwords
+	sessions     sessions
+	failures     limiter
+	localUser    func(client, server netip.AddrPort) string
+	log          *zap.Logger
+	now          func() time.Time
+}
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$`)
+
+// New reads the tokens' file. The error joins all that is wrong, and has nothing of a token.
+func New(c Config) (*Guard, error) {
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Random == nil {
+		c.Random = rand.Reader
+	}
+	if c.LocalUser == nil {
+		c.LocalUser = LocalUser
+	}
+	file, err := openTokenFile(c.TokensFile, c.Now, c.Logger)
+	if err := errors.Join(c.validate(), err); err != nil {
+		return nil, err
+	}
+	g := &Guard{
+		name: c.Name, cookie: "adsidecar_session", file: file, tokens: c.Tokens, viewers: c.ViewersGroup, ops: c.OperatorsGroup,
+		passwords: c.Passwords, localUser: c.LocalUser, log: c.Logger, now: c.Now,
+		sessions: sessions{random: c.Random, now: c.Now, byID: map[secretHash]session{}},
+		failures: limiter{each: map[netip.Prefix]bucket{}},
+	}
+	if c.TLS {
+		g.cookie = "__Host-" + g.cookie
+	}
+	return g, nil
+}
+
+func (c *Config) validate() error {
+	var errs []error
+	address, ok := addressOf(c.Address)
+	if !ok {
+		errs = append(errs, errors.New("address: is not ip:port"))
+	}
+	if c.TokensFile == "" && c.Tokens == nil && !address.Addr().IsLoopback() {
+		errs = append(errs, fmt.Errorf("address: %s is not a loopback address, and nobody's credentials are configured", c.Address))
+	}
+	if c.Name != "" && (!hostName.MatchString(c.Name) || net.ParseIP(c.Name) != nil) {
+		errs = append(errs, errors.New("name: is not a host's name"))
+	}
+	if c.Tokens != nil && (c.ViewersGroup == "" || c.OperatorsGroup == "" || c.ViewersGroup == c.OperatorsGroup) {
+		errs = append(errs, errors.New("groups: there must be two, for viewers and for operators"))
+	}
+	if c.Passwords != nil && c.Tokens == nil {
+		errs = append(errs, errors.New("passwords: need a verifier of the tokens that they lead to"))
+	}
+	return errors.Join(errs...)
+}
+
+// open reports whether there are no credentials.
+func (g *Guard) open() bool { return g.file.path == "" && g.tokens == nil }
+
+// Handler answers signing in and out (see [SessionPath]), leaves to public what it has a pattern for, without credentials, and all else
+// to protected, whose requests know by [From] who makes them. A pattern of "/" would make everything public.
+//
+// Those that public is meant for: /healthz and /readyz, [SignInPath] and what that page loads.
+func (g *Guard) Handler(public *http.ServeMux, protected http.Handler) http.Handler {
+	csrf := http.NewCrossOriginProtection()
+	csrf.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { g.refuse(w, errCrossOrigin) }))
+	role := g.requireRole(g.audit(protected))
+	inner := csrf.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case SessionPath:
+			g.session(w, r)
+			return
+		case SignOutPath:
+			g.signOutForm(w, r)
+			return
+		}
+		if _, pattern := public.Handler(r); pattern != "" {
+			public.ServeHTTP(w, r)
+			return
+		}
+		role.ServeHTTP(w, r)
+	}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		setHeaders(w.Header())
+		if !g.ours(r) {
+			g.refuse(w, errMisdirected)
+			return
+		}
+		inner.ServeHTTP(w, r)
+	})
+}
+
+// MetricsOnly answers GET and HEAD of /metrics without credentials: for an address of its own.
+func MetricsOnly(metrics http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		setHeaders(w.Header())
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// contentPolicy lets a page load what is ours and send forms to us, and no other page hold it in a frame.
+const contentPolicy = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+
+// setHeaders sets what every answer has. A handler whose answer may be kept says so itself.
+func setHeaders(h http.Header) {
+	h.Set("Content-Security-Policy", contentPolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	// With no-referrer a browser would send "Origin: null" with our own forms, which is another origin.
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+}

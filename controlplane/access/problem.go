@@ -1,0 +1,103 @@
+package access
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"go.uber.org/zap"
+
+	"adsidecar/internal/token"
+	"adsidecar/internal/web"
+	"adsidecar/users/account"
+)
+
+// problem is an error as clients see it.
+type problem struct {
+	status     int
+	retryAfter time.Duration
+	body       web.Error
+}
+
+// Error implements error.
+func (p *problem) Error() string { return p.body.Code }
+
+func newProblem(status int, code, message string) *problem {
+	return &problem{status: status, body: web.Error{Code: code, Message: message}}
+}
+
+var (
+	errMisdirected  = newProblem(http.StatusMisdirectedRequest, "unknown_host", "This address does not go by that name. Its operator can set admin.name.")
+	errCrossOrigin  = newProblem(http.StatusForbidden, "cross_origin", "A page of another site may not change anything here.")
+	errUnauthorized = newProblem(http.StatusUnauthorized, "unauthorized", "Sign in, or send a valid token as Authorization: Bearer.")
+	errNoMember     = newProblem(http.StatusForbidden, "not_a_member", "This account is in none of the groups that may come in here.")
+	errReadOnly     = newProblem(http.StatusForbidden, "read_only", "This account may read but not change anything.")
+	errForeignToken = newProblem(http.StatusForbidden, "forbidden", "This token is for something else.")
+	errWrong        = newProblem(http.StatusUnauthorized, "sign_in_refused", "The user name and password, or the token, are not right.")
+	errChallenge    = newProblem(http.StatusForbidden, "challenge_required",
+		"This account needs more than a password to sign in, such as a second factor or a new password. It cannot sign in here.")
+	errNotJSON     = newProblem(http.StatusBadRequest, "invalid_body", "Send token, or username and password, as JSON or as a form.")
+	errTooLarge    = newProblem(http.StatusRequestEntityTooLarge, "body_too_large", "The body is larger than 16 KiB.")
+	errMediaType   = newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", "Send application/json or application/x-www-form-urlencoded.")
+	errNothingToDo = newProblem(http.StatusNotFound, "no_credentials", "Nobody signs in here: no credentials are configured.")
+	errNoPasswords = newProblem(http.StatusBadRequest, "no_passwords", "Sign in with a token: no user pool is configured.")
+	errNotAllowed  = newProblem(http.StatusMethodNotAllowed, "method_not_allowed", "This method is not allowed here.")
+	errPoolBusy    = &problem{http.StatusTooManyRequests, time.Second, web.Error{Code: "too_many_requests", Message: "The user pool takes no more sign-ins for now. Try again."}}
+	errPoolAway    = &problem{http.StatusServiceUnavailable, time.Second, web.Error{Code: "user_pool_unavailable", Message: "The user pool is not available. Try again."}}
+	errInternal    = &problem{status: http.StatusInternalServerError, body: web.Internal}
+)
+
+// tooManyFailures is for a client that has to wait.
+func tooManyFailures(wait time.Duration) *problem {
+	p := newProblem(http.StatusTooManyRequests, "too_many_failures", "Too many sign-ins failed. Wait a little.")
+	p.retryAfter = wait
+	return p
+}
+
+// problemOf is the one place where errors become statuses.
+func problemOf(err error) *problem {
+	var own *problem
+	var invalid *account.InvalidError
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &invalid):
+		p := newProblem(http.StatusBadRequest, "invalid_field", invalid.Error())
+		p.body.Field = invalid.Field
+		return p
+	case errors.Is(err, token.ErrUnauthorized):
+		return errUnauthorized
+	case errors.Is(err, token.ErrForbidden):
+		return errForeignToken
+	case errors.Is(err, account.ErrRefused):
+		return errWrong
+	case errors.Is(err, account.ErrChallenge):
+		return errChallenge
+	case errors.Is(err, account.ErrThrottled):
+		return errPoolBusy
+	case errors.Is(err, token.ErrUnavailable), errors.Is(err, account.ErrUnavailable):
+		return errPoolAway
+	}
+	return errInternal
+}
+
+// refuse answers with what is wrong.
+func (g *Guard) refuse(w http.ResponseWriter, err error) {
+	p := problemOf(err)
+	h := w.Header()
+	if p.status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="adsidecar"`)
+	}
+	if p.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
+	}
+	g.write(w, p.status, p.body)
+}
+
+func (g *Guard) write(w http.ResponseWriter, status int, v any) {
+	if err := web.WriteIndented(w, status, v); err != nil {
+		g.log.Error("encode answer", zap.Error(err))
+	}
+}

@@ -28,6 +28,9 @@ type origin struct {
 
 	// Instead is why it is not the document that would have been used first.
 	Instead string `json:"instead,omitempty"`
+
+	// Operators tells of the operators' changes; empty: there are none, or they are not asked for.
+	Operators string `json:"operators,omitempty"`
 }
 
 // The values of origin.From.

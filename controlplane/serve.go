@@ -17,8 +17,10 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/credentials"
 
+	"adsidecar/controlplane/access"
 	"adsidecar/controlplane/admin"
 	"adsidecar/controlplane/compile"
+	"adsidecar/controlplane/counters"
 	"adsidecar/controlplane/publish"
 	"adsidecar/controlplane/xds"
 	"adsidecar/envoy"
@@ -64,7 +66,11 @@ func serve(ctx context.Context, c *gateway.Config, hangup <-chan os.Signal, log 
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
 
-	fleet, err := newFleet(c, metrics, log)
+	reported, err := counters.New(counters.Config{Logger: log.Named("counters"), Registerer: metrics})
+	if err != nil {
+		return err
+	}
+	fleet, err := newFleet(c, reported, metrics, log)
 	if err != nil {
 		return err
 	}
@@ -72,14 +78,25 @@ func serve(ctx context.Context, c *gateway.Config, hangup <-chan os.Signal, log 
 	if err != nil {
 		return err
 	}
+	guard, verifier, err := newGuard(ctx, &c.Admin, metrics, log.Named("admin"))
+	if err != nil {
+		return err
+	}
+	operators, closeOperators, err := openOperators(ctx, &c.Campaigns, metrics, log.Named("operators"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeOperators()) }()
 	loop, err := publish.New(publish.Config{
-		Source:        src,
-		Sink:          sink{gateway: c, fleet: fleet},
-		Interval:      c.Campaigns.PollInterval.D(),
-		MaxIndexBytes: c.Campaigns.MaxIndexMiB << 20,
-		StateDir:      c.Campaigns.StateDir,
-		Logger:        log.Named("publish"),
-		Registerer:    metrics,
+		Source:          src,
+		Sink:            sink{gateway: c, fleet: fleet},
+		Interval:        c.Campaigns.PollInterval.D(),
+		MaxIndexBytes:   c.Campaigns.MaxIndexMiB << 20,
+		Operators:       operators,
+		MaxRemovedShare: &c.Guards.MaxRemovedShare,
+		StateDir:        c.Campaigns.StateDir,
+		Logger:          log.Named("publish"),
+		Registerer:      metrics,
 	})
 	if err != nil {
 		return err
@@ -89,16 +106,22 @@ func serve(ctx context.Context, c *gateway.Config, hangup <-chan os.Signal, log 
 	if err != nil {
 		return err
 	}
-	adminListener, err := listen(ctx, "admin.address", c.Admin.Address)
+	adminListener, err := listenAdmin(ctx, &c.Admin)
 	if err != nil {
 		return errors.Join(err, xdsListener.Close())
 	}
-	handler := admin.Handler(admin.Config{
-		Status:   func() any { return newStatus(started, loop, fleet) },
+	var metricsListener net.Listener
+	if c.Admin.MetricsAddress != "" {
+		if metricsListener, err = listen(ctx, "admin.metrics_address", c.Admin.MetricsAddress); err != nil {
+			return errors.Join(err, xdsListener.Close(), adminListener.Close())
+		}
+	}
+	answers := admin.Config{
+		Status:   func() any { return newStatus(started, loop, fleet, reported) },
 		Ready:    func() error { return ready(loop) },
 		Gatherer: metrics,
 		Logger:   log.Named("admin"),
-	})
+	}
 
 	log.Info("control plane starts", zap.String("xds", c.XDS.Address), zap.Bool("xds_tls", c.XDS.TLS != nil),
 		zap.String("admin", c.Admin.Address), zap.Duration("poll_interval", c.Campaigns.PollInterval.D()))
@@ -107,13 +130,25 @@ func serve(ctx context.Context, c *gateway.Config, hangup <-chan os.Signal, log 
 			zap.String("address", c.XDS.Address))
 	}
 	if c.Admin.Insecure {
-		log.Warn("admin without credentials beyond loopback, as configured (admin.insecure)", zap.String("address", c.Admin.Address))
+		log.Warn("admin without TLS, as configured (admin.insecure): passwords and tokens can be read on the way", zap.String("address", c.Admin.Address))
 	}
 
 	group, ctx := errgroup.WithContext(ctx)
+	public, protected, err := answer(ctx, c, answers, loop, operators, fleet, reported, log)
+	if err != nil {
+		return errors.Join(err, xdsListener.Close(), adminListener.Close())
+	}
+	server := &web.Server{Handler: guard.Handler(public, protected), Logger: log.Named("admin")}
 	group.Go(func() error { return program.Part("xds", fleet.Serve(ctx, xdsListener)) })
-	server := &web.Server{Handler: handler, Logger: log.Named("admin")}
 	group.Go(func() error { return program.Part("admin", server.Serve(ctx, adminListener)) })
+	if metricsListener != nil {
+		server := &web.Server{Handler: access.MetricsOnly(admin.Metrics(answers)), Logger: log.Named("metrics")}
+		group.Go(func() error { return program.Part("metrics", server.Serve(ctx, metricsListener)) })
+	}
+	if verifier != nil {
+		group.Go(func() error { return program.Part("keys of admin.cognito", verifier.Run(ctx)) })
+	}
+	group.Go(func() error { return program.Part("operators", operators.Run(ctx)) })
 	group.Go(func() error { return program.Part("publish", loop.Run(ctx)) })
 	group.Go(func() error { return retries(ctx, hangup, fleet, loop, log) })
 	if watch != nil {
@@ -157,8 +192,8 @@ func listen(ctx context.Context, key, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// newFleet is the xDS server with the gateway's listener and clusters on offer.
-func newFleet(c *gateway.Config, metrics prometheus.Registerer, log *zap.Logger) (*xds.Server, error) {
+// newFleet is the xDS server with the gateway's listener and clusters on offer. The Envoys report to it, too.
+func newFleet(c *gateway.Config, reported *counters.Service, metrics prometheus.Registerer, log *zap.Logger) (*xds.Server, error) {
 	var creds credentials.TransportCredentials
 	if c.XDS.TLS != nil {
 		var err error
@@ -171,6 +206,7 @@ func newFleet(c *gateway.Config, metrics prometheus.Registerer, log *zap.Logger)
 		Registerer:   metrics,
 		Credentials:  creds,
 		VerdictGrace: c.XDS.VerdictGrace.D(),
+		Register:     reported.Register,
 	})
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"adsidecar/controlplane/counters"
 	"adsidecar/controlplane/publish"
 	"adsidecar/controlplane/xds"
 	"adsidecar/filter/adindex"
@@ -16,17 +17,19 @@ type status struct {
 	Started time.Time `json:"started"`
 	Time    time.Time `json:"time"`
 	publish.Status
-	XDS xds.Status `json:"xds"`
+	XDS      xds.Status      `json:"xds"`
+	Counters counters.Status `json:"counters"`
 }
 
-func newStatus(started time.Time, loop *publish.Loop, fleet *xds.Server) status {
+func newStatus(started time.Time, loop *publish.Loop, fleet *xds.Server, reported *counters.Service) status {
 	return status{
-		Version: programVersion(),
-		Format:  adindex.FormatVersion,
-		Started: started.UTC(),
-		Time:    time.Now().UTC(),
-		Status:  loop.Status(),
-		XDS:     fleet.Status(),
+		Version:  programVersion(),
+		Format:   adindex.FormatVersion,
+		Started:  started.UTC(),
+		Time:     time.Now().UTC(),
+		Status:   loop.Status(),
+		XDS:      fleet.Status(),
+		Counters: reported.Status(),
 	}
 }
 

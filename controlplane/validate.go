@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -84,7 +85,7 @@ func validateDocument(c *gateway.Config, d document, stdout io.Writer) error {
 	if more := doc.Rejected - len(doc.Rejects); more > 0 {
 		_, _ = fmt.Fprintf(stdout, "%s: and %d more rejected ads\n", name, more)
 	}
-	result, err := compile.Compile(doc, compile.Params{SourceTime: d.SourceTime, MaxBytes: c.Campaigns.MaxIndexMiB << 20})
+	result, err := compile.Compile(doc, compile.Params{SourceTime: d.SourceTime, MaxBytes: c.Campaigns.MaxIndexMiB << 20, Now: time.Now()})
 	if err != nil {
 		_, _ = fmt.Fprintf(stdout, "%s: %v\n", name, err)
 		return program.ErrReported

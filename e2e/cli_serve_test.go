@@ -127,6 +127,9 @@ func TestServeSaysWhyItCannot(t *testing.T) {
 		"no-cert.yaml":     withTLS(tls(ca.caFile, "no.pem", key)),
 		"no-ca.yaml":       withTLS(tls("no.pem", cert, key)),
 		"empty-ca.yaml":    withTLS(tls("empty.pem", cert, key)),
+		"admin.yaml":       gateway(free(), "0.0.0.0:18001", ""),
+		"admin-cert.yaml":  gateway(free(), free(), "") + "  tls: {cert_file: no.pem, key_file: no.key}\n",
+		"admin-token.yaml": gateway(free(), free(), "") + "  tokens_file: none\n",
 		"good.yaml":        gateway(free(), free(), ""),
 	})
 	for name, tc := range map[string]struct {
@@ -139,6 +142,9 @@ func TestServeSaysWhyItCannot(t *testing.T) {
 		"no configuration":              {"-c no.yaml", 1, `open no\.yaml: no such file or directory`},
 		"the configuration is a folder": {"-c .", 1, `is a directory`},
 		"a configuration with findings": {"-c world.yaml", 1, `world\.yaml:\d+: xds\.address: 0\.0\.0\.0:18000 is not a loopback address`},
+		"admin beyond loopback":         {"-c admin.yaml", 1, `admin\.yaml:\d+: admin\.address: 0\.0\.0\.0:18001 is not a loopback address`},
+		"no certificate of admin":       {"-c admin-cert.yaml", 1, `admin\.tls: open no\.pem`},
+		"no tokens' file":               {"-c admin-token.yaml", 1, `admin: .*none`},
 		"a state folder below a file":   {"-c state.yaml", 1, `state.*file.*not a directory`},
 		"a state folder that is a file": {"-c state-file.yaml", 1, `state.*file.*not a directory`},
 		"no certificate":                {"-c no-cert.yaml", 1, `xds\.tls: .*no\.pem`},

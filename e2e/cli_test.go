@@ -136,7 +136,7 @@ func TestValidateCommand(t *testing.T) {
 		"the default file": {stdout: "gateway.yaml: ok\n"},
 		"unknown keys": {args: []string{"-c", "unknown.yaml"}, code: 1, stdout: "unknown.yaml:2: listener.port: unknown key; known here: access_log, address, headers_timeout, " +
 			"idle_timeout, max_connection_age, max_connections, max_header_kib, request_timeout, served_by, stage_prefixes, trusted_hops\n" +
-			"unknown.yaml:8: campaigns.poll: unknown key; known here: ca_file, file, header, max_document_mib, max_index_mib, poll_interval, state_dir, timeout, url\n" +
+			"unknown.yaml:8: campaigns.poll: unknown key; known here: ca_file, file, header, max_document_mib, max_index_mib, operators, poll_interval, s3, state_dir, timeout, url\n" +
 			"unknown.yaml: findings: 2\n"},
 		"wrong values, xds for all the world among them": {args: []string{"-c", "values.yaml"}, code: 1, stdout: "values.yaml:6: campaigns.poll_interval: 1ms is not between 100ms and 24h0m0s\n" +
 			"values.yaml:8: routes[0].upstream: no upstream is named \"nobody\"\n" +
@@ -379,7 +379,10 @@ func TestHelp(t *testing.T) {
 	for _, args := range []string{"--help", "help", "-h", ""} {
 		r := c.run(t, strings.Fields(args)...)
 		require.Equal(t, 0, r.code, r.stderr)
-		for _, name := range []string{"serve", "validate", "explain", "bootstrap"} {
+		for _, name := range []string{
+			"serve", "validate", "explain", "bootstrap", "init",
+			"campaigns", "diff", "fleet", "held", "history", "poll", "resume", "revert", "rollback", "versions",
+		} {
 			require.Regexp(t, `(?m)^  `+name+` +[A-Z].*\.$`, r.stdout)
 		}
 	}

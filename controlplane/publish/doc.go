@@ -20,6 +20,30 @@
 // connected proxies keep the index that they have anyway. The file is replaced only by a good document of the new
 // source, so pointing back brings the old one back. Sources say themselves what identifies them (see Resumer).
 //
+// # Operators
+//
+// With Config.Operators, what operators say of campaigns is laid over each document (see campaign.Overlay) before it is compiled, and a
+// change of theirs is compiled and published at once, from the decoded document that is kept for that: neither the source nor a poll under
+// way is waited for. Changes in a burst are gathered for 100 ms. Rows that make no index leave the last good one published, and are
+// tried again with the next rows; so is a document that only these rows keep from being compiled.
+//
+// Before it is known what operators say nothing is compiled: what they paused must not come back with a restart. Connected proxies keep what
+// they have. If the store has not answered after 10 s, the index that was published last, which is kept beside the document, is
+// published to proxies that would get nothing otherwise; it may lack what was said at another replica in between.
+//
+// Each published version is kept in the store, and the newest on disk, in the background: a store that is slow or down delays no publish.
+// Of several that wait, the newest is kept. One that was not kept when the program died is kept when the next one publishes it.
+//
+// A pin has that version published, and nothing else, until it is taken off: also after a restart. Polls and changes go on, and Status tells
+// what waits. A pinned version whose bytes cannot be read, or are others, leaves what is published; it is tried again after each poll.
+//
+// # Guard
+//
+// A candidate that removes a larger share of the ads than Config.MaxRemovedShare is held: what is published stays until the candidate is
+// confirmed, or another takes its place. It is compared with the last candidate that was accepted; after a start that is the document on
+// disk. A pin is never held. What was held before a pin is held again after it, as nobody has confirmed it. Each replica holds and is
+// told for itself.
+//
 // # Pace
 //
 // The next poll follows after Config.Interval, at once if the source reports a change or PollNow is called (bursts are

@@ -34,6 +34,20 @@ func doc(ids ...string) string {
 	return `{"ads":[` + strings.Join(ads, ",") + `]}`
 }
 
+func decoded(t *testing.T, text string) *campaign.Document {
+	t.Helper()
+	document, err := campaign.Decode([]byte(text))
+	require.NoError(t, err)
+	return document
+}
+
+func decodedIndex(t *testing.T, text string) *compile.Result {
+	t.Helper()
+	index, err := compile.Compile(decoded(t, text), compile.Params{SourceTime: sourceTime})
+	require.NoError(t, err)
+	return index
+}
+
 // answer is what a fakeSource says to one poll.
 type answer struct {
 	text string
@@ -89,6 +103,8 @@ type fakeSink struct {
 	mu    sync.Mutex
 	now   string // what proxies are given; a test takes it back as the proxies' refusal would
 	acked map[string]bool
+	// latest are the bytes of what was published last.
+	latest []byte
 }
 
 func (s *fakeSink) Publish(index *compile.Result) error {
@@ -99,6 +115,9 @@ func (s *fakeSink) Publish(index *compile.Result) error {
 		}
 	}
 	s.published = append(s.published, index)
+	s.mu.Lock()
+	s.latest = index.Bytes
+	s.mu.Unlock()
 	s.setPublished(index.Version)
 	return nil
 }

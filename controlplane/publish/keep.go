@@ -8,7 +8,6 @@ import (
 	"go.uber.org/zap"
 
 	"adsidecar/controlplane/campaign"
-	"adsidecar/controlplane/compile"
 )
 
 // keep brings the state directory to what is known of the documents. What cannot be done is tried again after each poll.
@@ -16,7 +15,7 @@ func (l *Loop) keep() {
 	if l.store == nil {
 		return
 	}
-	err := errors.Join(l.unsave(l.refused), l.standIn(), l.mark(), l.save())
+	err := errors.Join(l.unsave(l.refused), l.forgetIndex(), l.standIn(), l.mark(), l.save())
 	class := ""
 	if err != nil {
 		class = "error"
@@ -36,7 +35,7 @@ func (l *Loop) unsave(version string) error {
 		if l.proven && !l.store.hasBefore() {
 			return nil
 		}
-		if l.unsaved == nil && version == l.candidate.Version {
+		if l.unsaved == nil && l.candidate != nil && version == l.candidate.Version {
 			l.unsaved, _ = l.store.load() // to be saved again when its quarantine ends; what cannot be read is not
 		}
 		if err := l.store.revert(); err != nil {
@@ -44,12 +43,12 @@ func (l *Loop) unsave(version string) error {
 		}
 		l.stored, l.proven = "", false
 		l.log.Info("document of the refused index taken off the disk", zap.String("version", version))
-		index, _, err := l.onDisk()
+		r, err := l.onDisk()
 		if err != nil {
 			return err
 		}
-		if index != nil {
-			l.stored, l.proven = index.Version, true
+		if r != nil {
+			l.stored, l.proven = r.index.Version, true
 		}
 	}
 	return nil
@@ -57,43 +56,57 @@ func (l *Loop) unsave(version string) error {
 
 // standIn publishes the document on disk while proxies are given nothing and the source's document is held back.
 func (l *Loop) standIn() error {
-	if l.sink.Published() != "" || l.stored == "" || l.stored == l.candidate.Version {
+	if l.sink.Published() != "" || l.stored == "" || l.stored == l.candidate.Version || l.said.Pin.Version != "" {
 		return nil
 	}
-	index, readAt, err := l.onDisk()
-	if index == nil {
+	r, err := l.onDisk()
+	if r == nil {
 		return err
 	}
+	index := r.index
 	switch err := l.sink.Publish(index); {
 	case errors.Is(err, ErrQuarantined):
 		return l.unsave(index.Version)
 	case err != nil:
 		return err
 	}
-	l.accepted(index, readAt)
+	l.accepted(*r)
 	l.log.Warn("last good document published in place of the source's, which is held back",
 		zap.String("version", index.Version), zap.Time("source_time", index.SourceTime))
-	l.metrics.fromDisk.Set(1)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.status.Source.ServedFromDisk = true
+	l.fromDisk()
 	return nil
 }
 
-// onDisk compiles the document on disk, and tells when it was read from the source; nil: there is none of this source.
-func (l *Loop) onDisk() (*compile.Result, time.Time, error) {
+// onDisk compiles the document on disk; nil: there is none of this source.
+func (l *Loop) onDisk() (*release, error) {
 	g, err := l.store.load()
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, time.Time{}, nil
+		return nil, nil
 	}
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, err
 	}
 	if g.Source != identify(l.source) {
-		return nil, time.Time{}, nil
+		return nil, nil
 	}
-	index, found := l.compile(campaign.Snapshot{Data: g.Data, SourceTime: g.SourceTime})
-	return index, g.ReadAt, found.err
+	started := time.Now()
+	m, err := l.decode(campaign.Snapshot{Data: g.Data, SourceTime: g.SourceTime}, g.ReadAt)
+	if err != nil {
+		return nil, err
+	}
+	_, index, found := l.build(m, started)
+	if found.err != nil {
+		return nil, found.err
+	}
+	return &release{index: index, readAt: m.readAt, meta: l.metaOf(m, index)}, nil
+}
+
+// forgetIndex takes the last published index off the disk if proxies refused it.
+func (l *Loop) forgetIndex() error {
+	if l.operators == nil || l.refused == "" {
+		return nil
+	}
+	return l.store.dropIndex(l.refused)
 }
 
 // mark notes on disk that a proxy has loaded the document there, also for a program that is started later.

@@ -21,12 +21,19 @@ type metrics struct {
 	fromDisk       prometheus.Gauge
 	info           *prometheus.GaugeVec
 	bytes          prometheus.Gauge
+	limit          prometheus.Gauge
 	ads            prometheus.Gauge
 	keys           prometheus.Gauge
 	sourceTime     prometheus.Gauge
 	rejected       *prometheus.GaugeVec
 	compileSeconds prometheus.Histogram
 	stateErrors    prometheus.Counter
+
+	operatorsRevision prometheus.Gauge
+	pinned            prometheus.Gauge
+	held              prometheus.Gauge
+	holds             prometheus.Counter
+	keepErrors        prometheus.Counter
 }
 
 func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
@@ -40,6 +47,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		fromDisk:      gauge("index_from_disk", "1 while the published index comes from disk and the source has not confirmed it."),
 		info:          gaugeVec("index_info", "The published index; always 1.", "version"),
 		bytes:         gauge("index_bytes", "Size of the published index."),
+		limit:         gauge("index_limit_bytes", "Size that an index may have."),
 		ads:           gauge("index_ads", "Ads in the published index."),
 		keys:          gauge("index_keys", "Country and language pairs in the published index, language aliases counted each."),
 		sourceTime:    gauge("index_source_timestamp_seconds", "Unix time of the document from which the published index was made."),
@@ -50,6 +58,12 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}),
 		stateErrors: counter("state_errors_total", "Failures to read or write the last good document on disk."),
+
+		operatorsRevision: gauge("operators_revision", "The operators' newest revision that was read; 0: none."),
+		pinned:            gauge("index_pinned", "1 while operators pin a published version: nothing newer is published."),
+		held:              gauge("index_held", "1 while the newest index waits to be confirmed, because it removes too many ads."),
+		holds:             counter("index_holds_total", "Indexes that were held till they are confirmed."),
+		keepErrors:        counter("version_keep_errors_total", "Failures to keep a published version, on disk or in the operators' store."),
 	}
 	// A series that appears with its first event has no rate for it.
 	for _, o := range outcomes {
@@ -64,8 +78,9 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		m.polls, m.lastSuccess, m.failures, m.publishes, m.publishErrors, m.quarantined, m.fromDisk, m.info, m.bytes,
+		m.polls, m.lastSuccess, m.failures, m.publishes, m.publishErrors, m.quarantined, m.fromDisk, m.info, m.bytes, m.limit,
 		m.ads, m.keys, m.sourceTime, m.rejected, m.compileSeconds, m.stateErrors,
+		m.operatorsRevision, m.pinned, m.held, m.holds, m.keepErrors,
 	} {
 		errs = append(errs, registerer.Register(c))
 	}

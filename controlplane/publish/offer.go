@@ -2,21 +2,37 @@ package publish
 
 import (
 	"errors"
-	"time"
 
 	"go.uber.org/zap"
-
-	"adsidecar/controlplane/compile"
 )
 
-// offer hands the candidate to the sink unless it is what proxies are given. A sink that holds it back is asked again each time: the
+// wanted returns what proxies shall be given; nil while that is not known or has to wait.
+func (l *Loop) wanted() *release {
+	switch {
+	case l.operators != nil && l.said.Pin.Version != "":
+		l.unhold() // it waits for the pin; the guard looks at it afterwards
+		return l.pinned()
+	case l.candidate == nil:
+		return nil
+	}
+	l.fetched = nil
+	l.notePin("", nil)
+	if l.guarded() {
+		return nil
+	}
+	return &release{index: l.candidate, readAt: l.readAt, meta: l.meta}
+}
+
+// offer hands what is wanted to the sink unless it is what proxies are given. A sink that holds it back is asked again each time: the
 // quarantine may have ended.
 func (l *Loop) offer() {
-	index := l.candidate
-	if index == nil {
+	r := l.wanted()
+	if r == nil {
 		return
 	}
+	index := r.index
 	if index.Version == l.sink.Published() {
+		l.rebase(index)
 		l.hold("", nil)
 		return
 	}
@@ -24,10 +40,11 @@ func (l *Loop) offer() {
 	err := l.sink.Publish(index)
 	switch {
 	case err == nil:
-		l.accepted(index, l.readAt)
+		l.rebase(index)
+		l.accepted(*r)
 		l.hold("", nil)
 		l.log.Info("index published", zap.String("version", index.Version), zap.Int("bytes", len(index.Bytes)),
-			zap.Int("ads", index.Ads), zap.Int("keys", index.Keys), zap.Int("rejected", len(index.Rejects)),
+			zap.Int("ads", index.Ads), zap.Int("keys", index.Keys), zap.Int("rejected", index.Rejected),
 			zap.Time("source_time", index.SourceTime))
 	case errors.Is(err, ErrQuarantined):
 		if l.refused != index.Version {
@@ -40,11 +57,12 @@ func (l *Loop) offer() {
 	}
 }
 
-// accepted notes what the sink has taken, and when its document was read.
-func (l *Loop) accepted(index *compile.Result, readAt time.Time) {
-	l.published = index
+// accepted notes what the sink has taken.
+func (l *Loop) accepted(r release) {
+	l.published = r.index
 	l.metrics.publishes.Inc()
-	l.describeIndex(index, readAt)
+	l.describeIndex(r.index, r.readAt)
+	l.keepVersion(r)
 }
 
 // hold notes whether the candidate is held back: as a quarantined version, or by an error that may pass.
@@ -68,11 +86,19 @@ func (l *Loop) hold(version string, err error) {
 
 // confirm notes that what is published is what the source says, and no longer the word of the disk alone.
 func (l *Loop) confirm() {
-	if l.published == nil || l.candidate.Version != l.published.Version {
+	if l.published == nil || l.candidate == nil || l.candidate.Version != l.published.Version {
 		return
 	}
 	l.metrics.fromDisk.Set(0)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.status.Source.ServedFromDisk = false
+}
+
+// fromDisk notes that what is published is the word of the disk.
+func (l *Loop) fromDisk() {
+	l.metrics.fromDisk.Set(1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.status.Source.ServedFromDisk = true
 }

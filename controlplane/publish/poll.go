@@ -3,11 +3,9 @@ package publish
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"adsidecar/controlplane/campaign"
-	"adsidecar/controlplane/compile"
 )
 
 // outcome is the result of a poll, as metrics and status name it.
@@ -30,13 +28,33 @@ type verdict struct {
 	err     error   // why it cannot be used
 }
 
-// poll asks the source once and does what follows from the answer. A disk that is slow delays the next poll, but neither what proxies
-// are given nor what metrics and status tell of it.
+// poll asks the source once and does what follows from the answer. What operators say meanwhile is heeded: a source may take long.
 func (l *Loop) poll(ctx context.Context) {
-	snapshot, err := l.source.Poll(ctx)
-	if ctx.Err() != nil {
-		return // the program stops: not a failure of the source
+	type answer struct {
+		snapshot campaign.Snapshot
+		err      error
 	}
+	answers := make(chan answer, 1)
+	go func() {
+		snapshot, err := l.source.Poll(ctx)
+		answers <- answer{snapshot, err}
+	}()
+	for {
+		select {
+		case <-l.nudge:
+			l.settle()
+		case a := <-answers:
+			if ctx.Err() == nil { // else the program stops: not a failure of the source
+				l.heard(a.snapshot, a.err)
+			}
+			return
+		}
+	}
+}
+
+// heard does what follows from the answer to a poll. A disk that is slow delays the next poll, but neither what proxies are given nor what
+// metrics and status tell of it.
+func (l *Loop) heard(snapshot campaign.Snapshot, err error) {
 	found, failed := l.classify(snapshot, l.now().UTC(), err)
 	if failed {
 		l.failures++
@@ -44,13 +62,22 @@ func (l *Loop) poll(ctx context.Context) {
 		l.failures, l.answered = 0, true
 	}
 	l.tell(found)
+	l.renew()
+	l.unread = "" // another try
 	l.offer()
 	if found.err == nil {
 		l.confirm()
 	}
+	l.finish()
+}
+
+// finish follows whatever may have changed what is published.
+func (l *Loop) finish() {
 	l.show()
+	l.describeOperators()
 	l.keep()
 	l.show() // it may have published the document on disk
+	l.announce()
 }
 
 // classify returns what a poll that ended at the time now found, and whether the source itself failed: it is asked more slowly then.
@@ -74,18 +101,15 @@ func (l *Loop) classify(snapshot campaign.Snapshot, now time.Time, err error) (f
 	}
 }
 
-// judge decodes and compiles a document that was read at that time. A usable one becomes the candidate.
+// judge decodes and compiles a document that was read at that time. A usable one becomes the candidate, or waits for the operators' rows.
 func (l *Loop) judge(snapshot campaign.Snapshot, readAt time.Time) verdict {
-	index, found := l.compile(snapshot)
-	if found.err != nil {
-		return found
+	started := time.Now()
+	m, err := l.decode(snapshot, readAt)
+	l.judged = m
+	if err != nil {
+		return verdict{outcomeUnusable, err}
 	}
-	l.describeDocument(snapshot, index)
-	l.candidate, l.readAt = index, readAt
-	if l.published != nil && index.Version == l.published.Version {
-		l.candidate = l.published // the same content: one copy is enough
-	}
-	l.unsaved = &lastGood{
+	m.good = &lastGood{
 		Data: snapshot.Data,
 		metadata: metadata{
 			Source: identify(l.source), Location: l.status.Source.Location,
@@ -93,25 +117,11 @@ func (l *Loop) judge(snapshot campaign.Snapshot, readAt time.Time) verdict {
 		},
 	}
 	if l.resumer != nil {
-		l.unsaved.Position = l.resumer.Position()
+		m.good.Position = l.resumer.Position()
 	}
-	return found
-}
-
-// compile decodes and compiles a document.
-func (l *Loop) compile(snapshot campaign.Snapshot) (*compile.Result, verdict) {
-	started := time.Now()
-	doc, err := campaign.Decode(snapshot.Data)
-	if err != nil {
-		return nil, verdict{outcomeUnusable, fmt.Errorf("document: %w", err)}
+	if !l.loaded() {
+		l.pending = m
+		return verdict{outcome: outcomeOK}
 	}
-	index, err := compile.Compile(doc, compile.Params{SourceTime: snapshot.SourceTime, MaxBytes: l.maxBytes})
-	l.metrics.compileSeconds.Observe(time.Since(started).Seconds())
-	switch {
-	case errors.Is(err, compile.ErrTooLarge):
-		return nil, verdict{outcomeTooLarge, err}
-	case err != nil:
-		return nil, verdict{outcomeUnusable, fmt.Errorf("compile: %w", err)}
-	}
-	return index, verdict{outcome: outcomeOK}
+	return l.try(m, started)
 }

@@ -13,6 +13,7 @@ import (
 
 	"adsidecar/controlplane/campaign"
 	"adsidecar/controlplane/compile"
+	"adsidecar/controlplane/revision"
 )
 
 // DefaultInterval is the time between two polls unless Config says otherwise.
@@ -77,6 +78,13 @@ type Config struct {
 	// MaxIndexBytes bounds the compiled index. 0 means compile.DefaultMaxBytes.
 	MaxIndexBytes int
 
+	// Operators are laid over each document. nil: documents are published as they are.
+	Operators Operators
+
+	// MaxRemovedShare, from 0 to 1, is the share of the served ads that a change or a poll may remove without being held: see Held.
+	// nil: any.
+	MaxRemovedShare *float64
+
 	// StateDir is the directory of the last good document, made if it does not exist. Empty: no document is kept and
 	// a restarted program publishes nothing until the source answers.
 	StateDir string
@@ -99,12 +107,34 @@ type Loop struct {
 	random   func() float64 // in [0, 1)
 	metrics  *metrics
 
-	wake chan struct{} // holds one value
+	wake  chan struct{} // holds one value
+	nudge chan struct{} // holds one value
+
+	operators Operators // nil without
+	maxShare  float64
+	toKeep    chan release // holds one value, the newest
+	toFetch   chan string  // holds one value
 
 	// What follows belongs to Run.
 	verdict   verdict
-	candidate *compile.Result // index of the last usable document
-	readAt    time.Time       // when that document was read
+	judged    *material          // the source's last document, if it could be decoded
+	restored  *material          // the document on disk, till the operators' rows are loaded
+	pending   *material          // the last usable document, while it could not be compiled with the operators' rows
+	current   *material          // the candidate's document, if it is to be compiled again
+	candidate *compile.Result    // index of the last usable document
+	meta      revision.Version   // of the candidate; empty without operators
+	inForce   *campaign.Document // what the candidate was compiled from, if a guard needs it
+	base      *campaign.Document // what a guard compares it with: of the candidate that the sink accepted last; nil: none
+	heldOf    *material          // the document of the held version,
+	heldUnder revision.Rows      // and the rows
+	readAt    time.Time          // when the candidate's document was read
+	until     time.Time          // when that is to be compiled again
+	overlay   campaign.Overlay
+	said      revision.State  // by the operators, as far as it is heeded
+	fetched   *release        // the pinned version, if it was read from the store
+	fetching  string          // version that is being read
+	unread    string          // pinned version that could not be read since the last poll
+	pinError  error           // why
 	published *compile.Result // what the sink accepted last
 	refused   string          // version of the candidate if the sink quarantined it
 	shown     string          // version that the metrics tell of
@@ -116,10 +146,16 @@ type Loop struct {
 	polls     reporter
 	saves     reporter
 	offers    reporter
+	pins      reporter
 
-	mu      sync.Mutex // guards what follows
-	status  Status
-	history []IndexStatus // what the sink accepted, the latest last
+	mu        sync.Mutex // guards what follows
+	changed   chan struct{}
+	view      *View
+	confirmed string   // version that an operator confirmed
+	arrived   *arrival // what was read from the store, till Run takes it
+	overdue   bool     // the operators' rows have not been loaded in time
+	status    Status
+	history   []IndexStatus // what the sink accepted, the latest last
 }
 
 // New returns a Loop for cfg. The error says that cfg is incomplete or that the state directory cannot be written.
@@ -127,13 +163,16 @@ func New(cfg Config) (*Loop, error) {
 	if cfg.Source == nil || cfg.Sink == nil {
 		return nil, errors.New("source and sink: both are needed")
 	}
+	if share := cfg.MaxRemovedShare; share != nil && !(*share >= 0 && *share <= 1) {
+		return nil, errors.New("max removed share: not between 0 and 1")
+	}
 	if cfg.Interval < 0 || cfg.MaxIndexBytes < 0 {
 		return nil, errors.New("interval and max index bytes: negative")
 	}
 	l := &Loop{
 		source: cfg.Source, sink: cfg.Sink, interval: cfg.Interval, maxBytes: cfg.MaxIndexBytes,
 		log: cfg.Logger, now: cfg.Now, random: rand.Float64,
-		wake: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), nudge: make(chan struct{}, 1), changed: make(chan struct{}),
 	}
 	l.resumer, _ = cfg.Source.(Resumer)
 	if l.interval == 0 {
@@ -142,6 +181,11 @@ func New(cfg Config) (*Loop, error) {
 	if l.maxBytes == 0 {
 		l.maxBytes = compile.DefaultMaxBytes
 	}
+	l.operators, l.maxShare = cfg.Operators, 1
+	if cfg.MaxRemovedShare != nil {
+		l.maxShare = *cfg.MaxRemovedShare
+	}
+	l.toKeep, l.toFetch = make(chan release, 1), make(chan string, 1)
 	if l.log == nil {
 		l.log = zap.NewNop()
 	}
@@ -149,7 +193,10 @@ func New(cfg Config) (*Loop, error) {
 		l.now = time.Now
 	}
 	l.polls = reporter{log: l.log, now: l.now}
-	l.saves, l.offers = l.polls, l.polls
+	l.saves, l.offers, l.pins = l.polls, l.polls, l.polls
+	if l.operators != nil {
+		l.status.Operators = &OperatorsStatus{}
+	}
 	l.status.Source.Kind, l.status.Source.Location = cfg.Source.Describe()
 	if cfg.StateDir != "" {
 		s, err := openStore(cfg.StateDir)
@@ -163,6 +210,7 @@ func New(cfg Config) (*Loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
+	m.limit.Set(float64(l.maxBytes))
 	l.metrics = m
 	return l, nil
 }

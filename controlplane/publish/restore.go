@@ -3,6 +3,7 @@ package publish
 import (
 	"errors"
 	"io/fs"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -30,27 +31,47 @@ func (l *Loop) restore() {
 	if now := l.now(); g.ReadAt.After(now) {
 		g.ReadAt = now // the clock was set back
 	}
-	found := l.judge(snapshot, g.ReadAt)
-	if found.err != nil {
-		// Limits or rules have changed. The source judges anew: nothing is resumed.
-		l.ignore(found.err.Error())
+	m, err := l.decode(snapshot, g.ReadAt)
+	if err != nil {
+		l.ignore(err.Error())
 		return
 	}
-	l.verdict, l.unsaved = found, nil
-	l.stored, l.proven = l.candidate.Version, l.store.marked()
+	l.restored = m
+	if l.loaded() {
+		l.restored = nil
+		if !l.publishRestored(m) {
+			return // the source judges anew: nothing is resumed
+		}
+	}
+	l.verdict, l.judged = verdict{outcome: outcomeOK}, m
 	if l.resumer != nil {
 		l.resumer.Resume(snapshot, g.Position)
 	}
 	l.log.Info("last good document restored", zap.String("path", l.store.path), zap.Time("read_at", g.ReadAt))
-	l.offer()
-	l.show()
 	l.metrics.lastSuccess.Set(seconds(g.ReadAt))
-	l.metrics.fromDisk.Set(boolFloat(l.published != nil))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.status.Source.LastSuccess = g.ReadAt
-	l.status.Source.ServedFromDisk = l.published != nil
 	l.status.State.SavedAt = g.ReadAt
+}
+
+// publishRestored compiles and publishes the document on disk. It is what later ones are compared with, whatever proxies say of it.
+func (l *Loop) publishRestored(m *material) bool {
+	if found := l.try(m, time.Now()); found.err != nil {
+		if l.judged == m {
+			l.verdict = found
+		}
+		l.ignore(found.err.Error()) // limits or rules have changed
+		return false
+	}
+	l.stored, l.proven = l.candidate.Version, l.store.marked()
+	l.base = l.inForce
+	l.offer()
+	l.show()
+	if l.published != nil {
+		l.fromDisk()
+	}
+	return true
 }
 
 // ignore notes why the document on disk is not used.

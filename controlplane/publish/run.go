@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -21,6 +22,14 @@ const (
 
 // Run publishes until ctx is done and then returns nil. It may be called once.
 func (l *Loop) Run(ctx context.Context) error {
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	if l.operators != nil {
+		beside.Go(func() { l.follow(ctx) })
+		beside.Go(func() { l.keepVersions(ctx) })
+		beside.Go(func() { l.fetchVersions(ctx) })
+	}
+	l.heed()
 	l.restore()
 	for {
 		l.poll(ctx)
@@ -32,22 +41,8 @@ func (l *Loop) Run(ctx context.Context) error {
 
 // wait returns true when the next poll is due and false when ctx is done.
 func (l *Loop) wait(ctx context.Context) bool {
-	timer := time.NewTimer(l.vary(l.pause()))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
+	if !l.rest(ctx, l.vary(l.pause()), l.source.Changed(), l.wake) {
 		return false
-	case <-timer.C:
-		return ctx.Err() == nil
-	case <-l.source.Changed():
-	case <-l.wake:
-	}
-
-	timer.Reset(gatherWindow)
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
 	}
 	// What arrived in the window is answered by the coming poll.
 	select {
@@ -59,6 +54,27 @@ func (l *Loop) wait(ctx context.Context) bool {
 	default:
 	}
 	return ctx.Err() == nil
+}
+
+// rest waits, or until changes that come earlier have been gathered. What operators say meanwhile is heeded.
+func (l *Loop) rest(ctx context.Context, wait time.Duration, changed, wake <-chan struct{}) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.C:
+			return ctx.Err() == nil
+		case <-changed:
+		case <-wake:
+		case <-l.nudge:
+			l.settle()
+			continue
+		}
+		timer.Reset(gatherWindow)
+		changed, wake = nil, nil
+	}
 }
 
 // pause returns the wait before the next poll, before it is varied.

@@ -22,12 +22,26 @@ import (
 //
 // One file, so that document and metadata cannot come apart; text, so that an operator can read and cut it.
 const (
-	stateMagic   = "adsidecar-last-good "
 	stateVersion = "1"
 	stateSum     = " sha256:"
 
 	maxStateHeader = 128
 )
+
+// kind is what a file of the state directory begins with.
+type kind string
+
+const (
+	goodKind  kind = "adsidecar-last-good "
+	indexKind kind = "adsidecar-last-index "
+)
+
+func (k kind) name() string {
+	if k == indexKind {
+		return "last published index"
+	}
+	return "last good document"
+}
 
 // lastGood is a document whose index was published, with what is needed to go on from it.
 type lastGood struct {
@@ -44,17 +58,31 @@ type metadata struct {
 }
 
 // writeTo writes the file.
-func (g *lastGood) writeTo(w io.Writer) error {
-	meta, err := json.Marshal(g.metadata)
+func (g *lastGood) writeTo(w io.Writer) error { return writeChecked(w, goodKind, g.metadata, g.Data) }
+
+// parseLastGood reads the bytes of a file. The result keeps data. It never panics, and it accepts nothing that writeTo
+// has not written whole.
+func parseLastGood(data []byte) (*lastGood, error) {
+	g := &lastGood{}
+	var err error
+	if g.Data, err = parseChecked(data, goodKind, &g.metadata); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// writeChecked writes metadata and content behind a line that has their checksum.
+func writeChecked(w io.Writer, k kind, metadata any, content []byte) error {
+	meta, err := json.Marshal(metadata)
 	if err != nil {
 		return fmt.Errorf("metadata: %w", err)
 	}
 	meta = append(meta, '\n')
 	sum := sha256.New()
-	for _, part := range [][]byte{meta, g.Data} {
+	for _, part := range [][]byte{meta, content} {
 		_, _ = sum.Write(part) // never fails
 	}
-	for _, part := range [][]byte{stateHeader(sum), meta, g.Data} {
+	for _, part := range [][]byte{stateHeader(k, sum), meta, content} {
 		if _, err := w.Write(part); err != nil {
 			return err // names the file
 		}
@@ -62,33 +90,31 @@ func (g *lastGood) writeTo(w io.Writer) error {
 	return nil
 }
 
-func stateHeader(sum hash.Hash) []byte {
-	return []byte(stateMagic + stateVersion + stateSum + hex.EncodeToString(sum.Sum(nil)) + "\n")
+func stateHeader(k kind, sum hash.Hash) []byte {
+	return []byte(string(k) + stateVersion + stateSum + hex.EncodeToString(sum.Sum(nil)) + "\n")
 }
 
-// parseLastGood reads the bytes of a file. The result keeps data. It never panics, and it accepts nothing that writeTo
-// has not written whole.
-func parseLastGood(data []byte) (*lastGood, error) {
+// parseChecked reads what writeChecked has written. The content is a part of data.
+func parseChecked(data []byte, k kind, metadata any) (content []byte, err error) {
 	header, rest, found := bytes.Cut(data, []byte{'\n'})
-	if !found || len(header) > maxStateHeader || !bytes.HasPrefix(header, []byte(stateMagic)) {
-		return nil, errors.New("not a last good document")
+	if !found || len(header) > maxStateHeader || !bytes.HasPrefix(header, []byte(k)) {
+		return nil, fmt.Errorf("not a %s", k.name())
 	}
-	version, _, _ := strings.Cut(string(header[len(stateMagic):]), " ")
+	version, _, _ := strings.Cut(string(header[len(k):]), " ")
 	if version != stateVersion {
 		return nil, fmt.Errorf("format %q, this program reads %q", version, stateVersion)
 	}
 	sum := sha256.New()
 	_, _ = sum.Write(rest) // never fails
-	if want := stateHeader(sum); !bytes.Equal(data[:len(header)+1], want) {
+	if want := stateHeader(k, sum); !bytes.Equal(data[:len(header)+1], want) {
 		return nil, errors.New("checksum does not match: the file is damaged or truncated")
 	}
-	meta, document, found := bytes.Cut(rest, []byte{'\n'})
+	meta, content, found := bytes.Cut(rest, []byte{'\n'})
 	if !found {
-		return nil, errors.New("no document after the metadata")
+		return nil, errors.New("no content after the metadata")
 	}
-	g := &lastGood{Data: document}
-	if err := json.Unmarshal(meta, &g.metadata); err != nil {
+	if err := json.Unmarshal(meta, metadata); err != nil {
 		return nil, fmt.Errorf("metadata: %w", err)
 	}
-	return g, nil
+	return content, nil
 }

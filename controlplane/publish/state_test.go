@@ -61,10 +61,10 @@ func TestStateDamaged(t *testing.T) {
 	}{
 		"empty":                 {nil, "not a last good document"},
 		"another file":          {[]byte("{\"ads\":[]}\n"), "not a last good document"},
-		"an endless first line": {bytes.Repeat([]byte(stateMagic), 100), "not a last good document"},
-		"a newer format":        {[]byte(stateMagic + "2 whatever\n{}"), `format "2", this program reads "1"`},
-		"no format":             {[]byte(stateMagic + "\n{}"), `format "", this program reads "1"`},
-		"no checksum":           {[]byte(stateMagic + "1\n{}"), "checksum does not match"},
+		"an endless first line": {bytes.Repeat([]byte(string(goodKind)), 100), "not a last good document"},
+		"a newer format":        {[]byte(string(goodKind) + "2 whatever\n{}"), `format "2", this program reads "1"`},
+		"no format":             {[]byte(string(goodKind) + "\n{}"), `format "", this program reads "1"`},
+		"no checksum":           {[]byte(string(goodKind) + "1\n{}"), "checksum does not match"},
 		"bytes added":           {append(bytes.Clone(good), 'x'), "checksum does not match"},
 		"a document of another": {append(bytes.Clone(good[:len(good)-1]), ' '), "checksum does not match"},
 	}
@@ -110,10 +110,10 @@ func FuzzParseLastGood(f *testing.F) {
 	f.Add(good[:len(good)-3])
 	g := &lastGood{}
 	f.Add(encode(f, g))
-	f.Add([]byte(stateMagic + "2 x\n"))
+	f.Add([]byte(string(goodKind) + "2 x\n"))
 	f.Add([]byte("{\"ads\":[]}\n"))
 	// A right checksum over metadata that are none.
-	f.Add([]byte(stateMagic + "1 sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\n{}"))
+	f.Add([]byte(string(goodKind) + "1 sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\n{}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		g, err := parseLastGood(data)
 		if err != nil {

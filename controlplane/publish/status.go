@@ -21,6 +21,10 @@ type Status struct {
 	Rejected RejectedStatus `json:"rejected"`
 	State    StateStatus    `json:"state"`
 
+	Operators *OperatorsStatus `json:"operators,omitempty"` // absent without Config.Operators
+	Pin       *PinStatus       `json:"pin,omitempty"`       // absent: nothing is pinned
+	Held      *Held            `json:"held,omitempty"`      // absent: nothing is held
+
 	// QuarantinedVersion is the version of the source's document if the sink holds it back. Index is the one that
 	// was published before.
 	QuarantinedVersion string `json:"quarantined_version,omitempty"`
@@ -133,7 +137,7 @@ func (l *Loop) tell(found verdict) {
 }
 
 // describeDocument notes a usable document.
-func (l *Loop) describeDocument(snapshot campaign.Snapshot, index *compile.Result) {
+func (l *Loop) describeDocument(sourceTime time.Time, index *compile.Result) {
 	rejects := index.Rejects
 	if len(rejects) > 0 {
 		l.log.Warn("ads rejected", zap.Int("total", index.Rejected), zap.Any("by_reason", index.Reasons),
@@ -143,7 +147,7 @@ func (l *Loop) describeDocument(snapshot campaign.Snapshot, index *compile.Resul
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.status.Source.DocumentTime = snapshot.SourceTime
+	l.status.Source.DocumentTime = sourceTime
 	l.status.Rejected = RejectedStatus{
 		Total: index.Rejected, ByReason: index.Reasons,
 		// A copy: the rest of a long list need not stay in memory.

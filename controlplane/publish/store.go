@@ -60,27 +60,32 @@ func (s *store) temporary() (*os.File, error) {
 
 // load returns the stored document, or an error that wraps fs.ErrNotExist if there is none.
 func (s *store) load() (*lastGood, error) {
-	info, err := os.Stat(s.path)
+	data, err := read(s.path)
 	if err != nil {
-		return nil, err // names the file
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxStateBytes {
-		return nil, fmt.Errorf("read %s: not a regular file of at most %d bytes", s.path, maxStateBytes)
-	}
-	file, err := os.Open(s.path)
-	if err != nil {
-		return nil, err // names the file
-	}
-	defer func() { _ = file.Close() }() // read only
-	data, err := io.ReadAll(io.LimitReader(file, maxStateBytes))
-	if err != nil {
-		return nil, err // names the file
+		return nil, err
 	}
 	g, err := parseLastGood(data)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", s.path, err)
 	}
 	return g, nil
+}
+
+// read returns a file of the state directory.
+func read(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err // names the file
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxStateBytes {
+		return nil, fmt.Errorf("read %s: not a regular file of at most %d bytes", path, maxStateBytes)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err // names the file
+	}
+	defer func() { _ = file.Close() }() // read only
+	return io.ReadAll(io.LimitReader(file, maxStateBytes))
 }
 
 // save replaces the stored document: after a crash at any moment there is the old one or the new one. With keep the old one becomes the

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"go.uber.org/zap"
+
+	"adsidecar/controlplane/admin"
+	"adsidecar/controlplane/api"
+	"adsidecar/controlplane/console"
+	"adsidecar/controlplane/counters"
+	"adsidecar/controlplane/publish"
+	"adsidecar/controlplane/revision"
+	"adsidecar/controlplane/xds"
+	"adsidecar/envoy/gateway"
+)
+
+// answer returns what needs no credentials, and what does: the API, the console, and what admin has of it.
+func answer(
+	ctx context.Context, c *gateway.Config, answers admin.Config, loop *publish.Loop, operators *revision.Service, fleet *xds.Server,
+	reported *counters.Service, log *zap.Logger,
+) (public *http.ServeMux, protected http.Handler, err error) {
+	v1, err := api.Handler(api.Config{
+		History: operators, Publisher: api.NewPublisher(loop, operators), Fleet: fleet, Counters: reported,
+		MaxIndexBytes: c.Campaigns.MaxIndexMiB << 20, Done: ctx.Done(), Logger: log.Named("api"),
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("api: %w", err)
+	}
+	below := http.NewServeMux()
+	below.Handle("/api/v1/", v1)
+	below.Handle("/api/v1/status", admin.Handler(answers))
+	pages, err := console.Handler(console.Config{API: below, Logger: log.Named("console")})
+	if err != nil {
+		return nil, nil, fmt.Errorf("console: %w", err)
+	}
+	public = admin.Public(answers)
+	public.Handle(console.AssetsPath, console.Assets())
+	mux := http.NewServeMux()
+	mux.Handle("/", pages)
+	mux.Handle("/api/v1/", below)
+	mux.Handle("/metrics", admin.Handler(answers))
+	return public, mux, nil
+}

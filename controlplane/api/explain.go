@@ -1,0 +1,56 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"adsidecar/controlplane/campaign"
+	"adsidecar/controlplane/compile"
+)
+
+// explain answers from what is in force, which is what is served unless a pin or a guard keeps it back.
+func (s *server) explain(c *call) error {
+	q, err := c.params("country", "lang", "at")
+	if err != nil {
+		return err
+	}
+	at := s.Now()
+	if q.Has("at") {
+		if at, err = time.Parse(time.RFC3339, q.Get("at")); err != nil {
+			return badField("at", "at must be a time such as 2027-03-01T08:00:00Z.")
+		}
+	}
+	for _, p := range []struct {
+		name  string
+		parse func(string) (string, error)
+	}{{"country", campaign.ParseCountry}, {"lang", campaign.ParseLang}} {
+		if _, err := p.parse(q.Get(p.name)); err != nil {
+			return badField(p.name, p.name+" must be a code as a request has it.")
+		}
+	}
+	v, err := s.view()
+	if err != nil {
+		return err
+	}
+	e, err := compile.ExplainOver(v.Document, v.Overridden, q.Get("country"), q.Get("lang"), at)
+	if err != nil {
+		return badField("", strings.TrimSuffix(err.Error(), ".")+".")
+	}
+	return c.write(http.StatusOK, e)
+}
+
+func (s *server) getSource(c *call) error {
+	if _, err := c.params(); err != nil {
+		return err
+	}
+	return c.write(http.StatusOK, s.Publisher.Status().Source)
+}
+
+func (s *server) pollSource(c *call) error {
+	if _, err := c.command(); err != nil {
+		return err
+	}
+	s.Publisher.PollNow()
+	return c.done(http.StatusAccepted)
+}

@@ -1,0 +1,121 @@
+package api
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"adsidecar/controlplane/apiv1"
+)
+
+func TestRevisionsAndRevert(t *testing.T) {
+	h := start(t, nil)
+	h.must(t, 201, request{method: "POST", path: "/campaigns", body: plain("a", "")})
+	h.must(t, 200, request{method: "PATCH", path: "/campaigns/a", body: `{"weight":2}`, who: bob})
+	h.must(t, 200, request{method: "PATCH", path: "/campaigns/s1", body: `{"enabled":false}`})
+
+	page := get[apiv1.Page[apiv1.Revision]](t, h, "/revisions?limit=2")
+	require.Equal(t, 3, page.Total)
+	require.Equal(t, []uint64{3, 2}, []uint64{page.Items[0].Number, page.Items[1].Number})
+	h.must(t, 201, request{method: "POST", path: "/campaigns", body: plain("b", "")}) // moves no page
+	page = get[apiv1.Page[apiv1.Revision]](t, h, "/revisions?limit=2&cursor="+page.Next)
+	require.Equal(t, uint64(1), page.Items[0].Number)
+	require.Empty(t, page.Next)
+
+	second := get[apiv1.RevisionChanges](t, h, "/revisions/2")
+	require.Equal(t, "bob", second.Who)
+	require.Len(t, second.Items, 1)
+	require.JSONEq(t, plain("a", ""), string(second.Items[0].Before))
+	require.JSONEq(t, plain("a", `,"weight":2`), string(second.Items[0].After))
+	require.JSONEq(t, `{"id":"s1","enabled":false}`, string(get[apiv1.RevisionChanges](t, h, "/revisions/3").Items[0].After))
+
+	conflict := decoded[apiv1.Conflict](t, h.must(t, 412, request{method: "POST", path: "/revisions/1/revert"}))
+	require.JSONEq(t, plain("a", `,"weight":2`), string(conflict.Present.Campaign), "it was changed since")
+	saved := decoded[apiv1.Saved](t, h.must(t, 200, request{method: "POST", path: "/revisions/2/revert", body: `{"comment":"too much"}`, who: bob}))
+	require.Equal(t, uint64(5), saved.Revision)
+	require.JSONEq(t, plain("a", ""), string(get[apiv1.Campaign](t, h, "/campaigns/a").Campaign))
+	undone := get[apiv1.RevisionChanges](t, h, "/revisions/5").Revision
+	require.Equal(t, apiv1.Revision{Number: 5, At: monday, Who: "bob", Comment: "too much", Kind: "revert", Reverts: 2, Changes: 1}, undone)
+
+	for _, path := range []string{"/revisions/6", "/revisions/0", "/revisions/x", "/revisions/99999999999999999999"} {
+		require.Equal(t, "revision_not_found", codeOf(t, h.must(t, 404, request{method: "GET", path: path})))
+	}
+	h.must(t, 404, request{method: "POST", path: "/revisions/9/revert"})
+	require.Equal(t, "invalid_json", codeOf(t, h.must(t, 400, request{method: "POST", path: "/revisions/2/revert", body: `{"foo":1}`})))
+}
+
+func TestPagesOfChanges(t *testing.T) {
+	h := start(t, nil)
+	document := `{"ads":[`
+	for n := range 7 {
+		if n > 0 {
+			document += ","
+		}
+		document += plain(fmt.Sprintf("c%d", n), "")
+	}
+	h.must(t, 200, request{method: "POST", path: "/document", body: document + "]}"})
+	var seen []string
+	cursor := ""
+	for range 3 {
+		page := get[apiv1.RevisionChanges](t, h, "/revisions/1?limit=3&cursor="+cursor)
+		require.Equal(t, 7, page.Total)
+		for _, c := range page.Items {
+			seen = append(seen, c.ID)
+		}
+		cursor = page.Next
+	}
+	require.Equal(t, []string{"c0", "c1", "c2", "c3", "c4", "c5", "c6"}, seen)
+	require.Empty(t, cursor)
+}
+
+func TestVersionsPinAndHeld(t *testing.T) {
+	h := start(t, nil)
+	h.publisher.setSource(t, `{"ads":[`+plain("s1", `,"weight":2`)+","+plain("new", "")+`]}`)
+	page := get[apiv1.Page[apiv1.Version]](t, h, "/versions")
+	require.Len(t, page.Items, 2)
+	newest, older := page.Items[0].Version, page.Items[1].Version
+	require.Equal(t, page.Items[1], get[apiv1.Version](t, h, "/versions/"+older))
+	require.Equal(t, "version_not_found", codeOf(t, h.must(t, 404, request{method: "GET", path: "/versions/none"})))
+
+	diff := get[apiv1.Diff](t, h, "/versions/"+older+"/diff/"+newest)
+	require.Equal(t, 1, diff.Added)
+	require.Equal(t, "new", diff.Ads[0].ID)
+	require.Equal(t, 1, diff.Changed, "another url")
+	require.Positive(t, diff.Removed)
+	require.Positive(t, diff.Keys)
+	require.Equal(t, page.Items[1].Bytes, diff.BytesBefore)
+	same := get[apiv1.Diff](t, h, "/versions/"+older+"/diff/"+older)
+	require.Equal(t, []int{0, 0, 0, 0}, []int{same.Added, same.Changed, same.Removed, same.Keys})
+	h.must(t, 404, request{method: "GET", path: "/versions/" + older + "/diff/none"})
+
+	require.Equal(t, "not_pinned", codeOf(t, h.must(t, 404, request{method: "GET", path: "/pin"})))
+	require.Equal(t, "not_pinned", codeOf(t, h.must(t, 404, request{method: "DELETE", path: "/pin"})))
+	pin := decoded[apiv1.Pin](t, h.must(t, 200, request{method: "POST", path: "/versions/" + older + "/rollback", body: `{"comment":"bad spring"}`, who: bob}))
+	require.Equal(t, apiv1.Pin{Version: older, Who: "bob", At: monday, Comment: "bad spring"}, pin)
+	require.Equal(t, pin, get[apiv1.Pin](t, h, "/pin"))
+	h.must(t, 404, request{method: "POST", path: "/versions/none/rollback"})
+	h.must(t, 403, request{method: "POST", path: "/versions/" + older + "/rollback", who: vera})
+	h.must(t, 204, request{method: "DELETE", path: "/pin", header: map[string]string{"X-Comment": "fine%20again"}})
+	require.Nil(t, h.publisher.Pin())
+
+	require.Equal(t, "nothing_held", codeOf(t, h.must(t, 404, request{method: "GET", path: "/held"})))
+	held := apiv1.Held{Version: "v9", Since: monday, Reason: "max_removed_share", Message: "m", Removed: 6, Served: 10, Share: 0.6, Limit: 0.5}
+	h.publisher.locked(func() { h.publisher.held = &held })
+	require.Equal(t, held, get[apiv1.Held](t, h, "/held"))
+	require.Equal(t, "not_held", codeOf(t, h.must(t, 409, request{method: "POST", path: "/held/v8/confirm"})))
+	h.must(t, 204, request{method: "POST", path: "/held/v9/confirm"})
+	h.publisher.locked(func() { h.publisher.held = &held })
+	h.must(t, 204, request{method: "POST", path: "/held/v9/refuse", who: bob})
+	require.Equal(t, []string{"resume alice fine again", "confirm v9 alice ", "refuse v9 bob "}, h.publisher.calls)
+}
+
+func TestSource(t *testing.T) {
+	h := start(t, nil)
+	h.publisher.locked(func() { h.publisher.status.Source.Kind = "http" })
+	require.Contains(t, string(h.must(t, 200, request{method: "GET", path: "/source"}).body), `"kind":"http"`)
+	h.must(t, 202, request{method: "POST", path: "/source/poll"})
+	require.Equal(t, int64(1), h.publisher.polls.Load())
+	h.must(t, 403, request{method: "POST", path: "/source/poll", who: vera})
+	require.Equal(t, int64(1), h.publisher.polls.Load())
+}

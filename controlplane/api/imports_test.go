@@ -1,0 +1,153 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/revision"
+)
+
+func TestImportIsAllOrNothing(t *testing.T) {
+	h := start(t, nil)
+	document := "{\"ads\":[\n" + plain("a", "") + ",\n" + plain("s1", `,"weight":2`) + ",\n\n" + plain("b", `,"weight":0,"foo":1`) + ",\n" + plain("a", "") + "\n]}"
+	invalid := decoded[apiv1.Invalid](t, h.must(t, 422, request{method: "POST", path: "/document", body: document}))
+	require.Equal(t, "invalid_document", invalid.Code)
+	require.Len(t, invalid.Fields, 3)
+	for i, want := range []apiv1.FieldError{
+		{Field: "weight", Code: "out_of_range", Row: 3, Line: 5},
+		{Field: "foo", Code: "unknown_field", Row: 3, Line: 5},
+		{Field: "id", Code: "duplicate", Row: 4, Line: 6, ID: "a"},
+	} {
+		invalid.Fields[i].Message = ""
+		require.Equal(t, want, invalid.Fields[i])
+	}
+	require.Zero(t, h.history.State().Rows.Revision(), "nothing of it is stored")
+
+	document = "{\"ads\":[" + plain("a", "") + "," + plain("s1", `,"weight":2`) + "," + plain("s2", `,"enabled":false`) + "]}"
+	dry := decoded[apiv1.Imported](t, h.must(t, 200, request{method: "POST", path: "/document?dry_run=true", body: document}))
+	require.True(t, dry.DryRun)
+	require.Zero(t, dry.Revision)
+	require.Zero(t, h.history.State().Rows.Revision())
+	require.Equal(t, []int{1, 1, 1}, []int{dry.Diff.Added, dry.Diff.Changed, dry.Diff.Removed})
+	require.Equal(t, 1, dry.Diff.Keys)
+	require.Positive(t, dry.Diff.BytesBefore)
+	require.NotEqual(t, dry.Diff.BytesBefore, dry.Diff.BytesAfter)
+	require.Equal(t, "a", dry.Diff.Ads[0].ID)
+	require.Empty(t, dry.Diff.Ads[0].Before)
+
+	done := decoded[apiv1.Imported](t, h.must(t, 200, request{method: "POST", path: "/document", body: document, who: bob, header: map[string]string{"X-Comment": "spring"}}))
+	require.Equal(t, uint64(1), done.Revision)
+	require.Equal(t, dry.Diff, done.Diff)
+	page := get[apiv1.Page[apiv1.Revision]](t, h, "/revisions")
+	require.Equal(t, apiv1.Revision{Number: 1, At: monday, Who: "bob", Comment: "spring", Kind: "import", Changes: 3}, page.Items[0])
+}
+
+func TestAnExportThatComesBackChangesNothing(t *testing.T) {
+	h := start(t, nil)
+	h.must(t, 201, request{method: "POST", path: "/campaigns", body: plain("o1", "")})
+	h.must(t, 200, request{method: "PATCH", path: "/campaigns/s2", body: `{"enabled":false}`})
+	exported := h.must(t, 200, request{method: "GET", path: "/document"})
+	var document struct{ Ads []map[string]any }
+	require.NoError(t, json.Unmarshal(exported.body, &document))
+	require.Len(t, document.Ads, 7)
+	back := decoded[apiv1.Imported](t, h.must(t, 200, request{method: "POST", path: "/document", body: string(exported.body)}))
+	require.Zero(t, back.Revision)
+	require.Equal(t, uint64(2), h.history.State().Rows.Revision())
+	require.Zero(t, back.Diff.Keys)
+
+	ours := h.must(t, 200, request{method: "GET", path: "/document?origin=operator"})
+	require.NoError(t, json.Unmarshal(ours.body, &document))
+	require.Len(t, document.Ads, 1)
+}
+
+func TestDocumentsThatAreNone(t *testing.T) {
+	h := start(t, nil)
+	for name, c := range map[string]struct {
+		body string
+		line int
+	}{
+		"nothing":                {"", 1},
+		"an array":               {"[]", 1},
+		"another member":         {`{"foo":1,"ads":[]}`, 1},
+		"a member behind":        {`{"ads":[],"foo":1}`, 1},
+		"no array":               {`{"ads":1}`, 1},
+		"one that is cut off":    {"{\"ads\":[\n" + plain("a", "") + ",\n", 3},
+		"one with a bad comma":   {"{\"ads\":[\n" + plain("a", "") + "\n,,]}", 3},
+		"something behind it":    {"{\"ads\":[]}\n\nx", 3},
+		"a value that is broken": {"{\"ads\":[\n{\"id\":tru}]}", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := h.send(t, request{method: "POST", path: "/document", body: c.body})
+			require.Equal(t, 422, got.status, "%s", got.body)
+			invalid := decoded[apiv1.Invalid](t, got)
+			require.Len(t, invalid.Fields, 1)
+			require.Equal(t, c.line, invalid.Fields[0].Line, "%s", got.body)
+		})
+	}
+	require.Equal(t, 400, h.send(t, request{method: "POST", path: "/document?dry_run=maybe", body: `{"ads":[]}`}).status)
+	var bad []string
+	for range 1100 {
+		bad = append(bad, "{}")
+	}
+	invalid := decoded[apiv1.Invalid](t, h.must(t, 422, request{method: "POST", path: "/document", body: `{"ads":[` + strings.Join(bad, ",") + `]}`}))
+	require.Len(t, invalid.Fields, maxFindings)
+	require.Equal(t, 1100*6-maxFindings, invalid.More)
+}
+
+func TestImportsHaveLimits(t *testing.T) {
+	document := `{"ads":[` + plain("a", "") + `]}`
+	_, err := readRows(http.MaxBytesReader(httptest.NewRecorder(), io.NopCloser(strings.NewReader(document)), 50))
+	var p *problem
+	require.ErrorAs(t, documentProblem(err), &p)
+	require.Equal(t, http.StatusRequestEntityTooLarge, p.status)
+
+	_, err = readRows(strings.NewReader(`{"ads":[` + strings.Repeat("1,", revision.MaxChanges) + `1]}`))
+	require.EqualError(t, err, "has more than 200000 campaigns")
+
+	_, err = readRows(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader(document))))
+	require.ErrorAs(t, documentProblem(err), &p)
+	require.Equal(t, http.StatusBadRequest, p.status)
+}
+
+// The whole path of 100,000 campaigns, with its limit of 30 s.
+func TestImportOf100000Campaigns(t *testing.T) {
+	h := start(t, nil)
+	var b strings.Builder
+	b.WriteString(`{"ads":[`)
+	for n := range 100_000 {
+		if n > 0 {
+			b.WriteString(",\n")
+		}
+		fmt.Fprintf(&b, `{"id":"c%06d","video_url":"https://video.example/%d.mp4","country":"%c%c","lang":"eng","start_hour":%d,"end_hour":%d}`,
+			n, n, 'a'+n%26, 'a'+n/26%26, n%24, (n+8)%24)
+	}
+	b.WriteString("]}")
+	began := time.Now()
+	got := h.send(t, request{method: "POST", path: "/document", body: b.String()})
+	require.Equal(t, 200, got.status)
+	took := time.Since(began)
+	imported := decoded[apiv1.Imported](t, got)
+	require.Equal(t, 100_000, imported.Diff.Added)
+	require.Len(t, imported.Diff.Ads, maxShown)
+	require.Less(t, took, 30*time.Second)
+	t.Logf("%d bytes imported in %v", b.Len(), took)
+	began = time.Now()
+	require.Equal(t, 100_006, get[apiv1.Page[apiv1.Campaign]](t, h, "/campaigns").Total)
+	t.Logf("first list in %v", time.Since(began))
+	began = time.Now()
+	h.must(t, 200, request{method: "PATCH", path: "/campaigns/c000001", body: `{"weight":2}`})
+	t.Logf("one edit in %v", time.Since(began))
+	began = time.Now()
+	require.Equal(t, 100_006, get[apiv1.Page[apiv1.Campaign]](t, h, "/campaigns?q=c0").Total+6)
+	t.Logf("list after it in %v", time.Since(began))
+}

@@ -1,0 +1,143 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"go.uber.org/zap"
+
+	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/campaign"
+	"adsidecar/controlplane/compile"
+	"adsidecar/controlplane/revision"
+	"adsidecar/internal/web"
+)
+
+// problem is an error as clients see it.
+type problem struct {
+	status int
+	header map[string]string
+	body   any // web.Error, apiv1.Invalid or apiv1.Conflict
+	text   string
+}
+
+// Error implements error. It has the message for clients, which may repeat what they sent: it is not for logs.
+func (p *problem) Error() string { return p.text }
+
+func newProblem(status int, code, message string) *problem {
+	return &problem{status: status, body: web.Error{Message: message, Code: code}, text: message}
+}
+
+// badField is a mistake in a part of the request outside its body's campaign: a parameter, a header, a member.
+func badField(field, message string) *problem {
+	return &problem{status: http.StatusBadRequest, body: web.Error{Message: message, Code: "invalid_parameter", Field: field}, text: message}
+}
+
+// retryLater are the headers of a 503.
+var retryLater = map[string]string{"Retry-After": "1"}
+
+func unavailable(code, message string) *problem {
+	p := newProblem(http.StatusServiceUnavailable, code, message)
+	p.header = retryLater
+	return p
+}
+
+var (
+	errNoPath      = newProblem(http.StatusNotFound, "not_found", "There is nothing at this path.")
+	errNobody      = newProblem(http.StatusUnauthorized, "unauthorized", "It is not known who asks.")
+	errNoCampaign  = newProblem(http.StatusNotFound, "campaign_not_found", "There is no campaign of this id.")
+	errNoRevision  = newProblem(http.StatusNotFound, "revision_not_found", "There is no such revision.")
+	errNoVersion   = newProblem(http.StatusNotFound, "version_not_found", "This version is not kept: the last 50 that were published are.")
+	errNotPinned   = newProblem(http.StatusNotFound, "not_pinned", "No version is pinned.")
+	errNothingHeld = newProblem(http.StatusNotFound, "nothing_held", "No version waits for a decision.")
+	errNotHeld     = newProblem(http.StatusConflict, "not_held", "Another version is held by now, or none: look again.")
+	errNoIndex     = newProblem(http.StatusNotFound, "nothing_published", "No index is published yet.")
+	errExists      = newProblem(http.StatusConflict, "campaign_exists", "There is a campaign of this id already. Replace it with PUT.")
+	errPinChanged  = newProblem(http.StatusConflict, "pin_changed", "Somebody else has just changed the pin: look again.")
+	errFromSource  = newProblem(http.StatusConflict, "from_source",
+		`This campaign comes from the source and cannot be deleted here. Pause it with PATCH {"enabled":false}.`)
+
+	errNotLoaded   = unavailable("history_not_loaded", "The operators' changes have not been read yet. Try again.")
+	errUnavailable = unavailable("store_unavailable", "The store of changes cannot be reached. The change may have been made: look before you try again.")
+	errContended   = unavailable("contended", "Others keep changing campaigns. Nothing was changed: try again.")
+	errTimeout     = unavailable("timeout", "The request took too long.")
+	errBusy        = unavailable("busy", "Another large request is under way. Try again.")
+)
+
+// refuse answers with an error. It is the one place where errors become statuses; what is not known here is internal, and its text stays in
+// the log.
+func (c *call) refuse(err error) {
+	p := c.problem(err)
+	for name, value := range p.header {
+		c.w.Header().Set(name, value)
+	}
+	_ = c.write(p.status, p.body)
+}
+
+func (c *call) problem(err error) *problem {
+	var (
+		own      *problem
+		invalid  *revision.InvalidError
+		conflict *revision.ConflictError
+		large    *http.MaxBytesError
+	)
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &conflict):
+		return c.conflict(conflict)
+	case errors.As(err, &invalid):
+		return &problem{status: http.StatusUnprocessableEntity, body: web.Error{Message: invalid.Message, Code: "invalid_change", Field: invalid.Field}}
+	case errors.As(err, &large):
+		return tooLarge(large.Limit)
+	case errors.Is(err, revision.ErrNotFound):
+		return errNoRevision
+	case errors.Is(err, ErrNoVersion):
+		return errNoVersion
+	case errors.Is(err, ErrNothingPublished):
+		return errNoIndex
+	case errors.Is(err, ErrNotPinned):
+		return errNotPinned
+	case errors.Is(err, ErrNotHeld):
+		return errNotHeld
+	case errors.Is(err, revision.ErrContended), errors.Is(err, revision.ErrConflict):
+		return errContended
+	case errors.Is(err, revision.ErrUnavailable):
+		return errUnavailable
+	case errors.Is(err, compile.ErrKeyTooLarge):
+		return newProblem(http.StatusUnprocessableEntity, "key_too_large", "This cannot be served: "+err.Error())
+	case errors.Is(err, compile.ErrTooLarge), errors.Is(err, compile.ErrTooManyPairs):
+		return newProblem(http.StatusUnprocessableEntity, "index_too_large", "This cannot be served: "+err.Error())
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return errTimeout
+	}
+	c.s.Logger.Error("request failed", zap.String("method", c.Method), zap.Error(err))
+	return &problem{status: http.StatusInternalServerError, body: web.Internal}
+}
+
+// conflict is 412: somebody else was faster. Of a set of changes the first campaign is shown.
+func (c *call) conflict(e *revision.ConflictError) *problem {
+	body := apiv1.Conflict{
+		Message: "Somebody else has changed it: " + e.Error() + ". Nothing was changed.", Code: "revision_conflict", Changed: []apiv1.FieldChange{},
+	}
+	if view, err := c.s.view(); err == nil && len(e.Conflicts) > 0 {
+		if item, ok := view.get(e.Conflicts[0].ID); ok {
+			body.Present = c.s.show(item)
+		}
+	}
+	return &problem{status: http.StatusPreconditionFailed, body: body}
+}
+
+// invalidCampaign is 422 with all that is wrong.
+func invalidCampaign(found []campaign.FieldError) *problem {
+	body := apiv1.Invalid{Message: "The campaign is not valid.", Code: "invalid_campaign", Fields: []apiv1.FieldError{}}
+	for _, f := range found {
+		body.Fields = append(body.Fields, fieldError(f))
+	}
+	return &problem{status: http.StatusUnprocessableEntity, body: body, text: body.Message}
+}
+
+func fieldError(f campaign.FieldError) apiv1.FieldError {
+	return apiv1.FieldError{Field: f.Field, Code: f.Reason, Message: f.Error()}
+}

@@ -1,0 +1,133 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/revision"
+)
+
+func showRevision(r revision.Revision) apiv1.Revision {
+	return apiv1.Revision{
+		Number: r.Number, At: r.At.UTC(), Who: r.Who, Comment: r.Comment, Kind: string(r.Kind), Reverts: r.Reverts, Changes: r.Count,
+	}
+}
+
+// listRevisions pages from the newest to the first: what is made meanwhile is before the first page.
+func (s *server) listRevisions(c *call) error {
+	q, err := c.params("limit", "cursor")
+	if err != nil {
+		return err
+	}
+	limit, err := readLimit(q)
+	if err != nil {
+		return err
+	}
+	before, err := readCount(q)
+	if err != nil {
+		return err
+	}
+	state := s.History.State()
+	if !state.Loaded {
+		return errNotLoaded
+	}
+	revisions, err := s.History.Revisions(c.Context(), before, limit)
+	if err != nil {
+		return err
+	}
+	page := apiv1.Page[apiv1.Revision]{Items: []apiv1.Revision{}, Total: int(state.Rows.Revision())}
+	for _, r := range revisions {
+		page.Items = append(page.Items, showRevision(r))
+	}
+	if n := len(revisions); n > 0 && revisions[n-1].Number > 1 {
+		page.Next = cursorOf(strconv.FormatUint(revisions[n-1].Number, 10))
+	}
+	return c.write(http.StatusOK, page)
+}
+
+// number is the revision that the path names.
+func (c *call) number() (uint64, error) {
+	n, err := strconv.ParseUint(c.args[0], 10, 63)
+	if err != nil || n == 0 {
+		return 0, errNoRevision
+	}
+	return n, nil
+}
+
+func (s *server) getRevision(c *call) error {
+	q, err := c.params("limit", "cursor")
+	if err != nil {
+		return err
+	}
+	limit, err := readLimit(q)
+	if err != nil {
+		return err
+	}
+	from, err := readCount(q)
+	if err != nil {
+		return err
+	}
+	number, err := c.number()
+	if err != nil {
+		return err
+	}
+	r, err := s.History.Revision(c.Context(), number)
+	if err != nil {
+		return err
+	}
+	changes := []revision.Change{}
+	if from < uint64(r.Count) {
+		if changes, err = s.History.Changes(c.Context(), number, int(from), limit); err != nil {
+			return err
+		}
+	}
+	answer := apiv1.RevisionChanges{Revision: showRevision(r), Page: apiv1.Page[apiv1.RevisionChange]{Items: []apiv1.RevisionChange{}, Total: r.Count}}
+	for _, change := range changes {
+		answer.Items = append(answer.Items, apiv1.RevisionChange{
+			ID: change.ID, Before: showRow(change.ID, change.Before), After: showRow(change.ID, change.After),
+		})
+	}
+	if next := int(from) + len(changes); len(changes) > 0 && next < r.Count {
+		answer.Next = cursorOf(strconv.Itoa(next))
+	}
+	return c.write(http.StatusOK, answer)
+}
+
+// showRow is a row as JSON; nil where there is none.
+func showRow(id string, r *revision.Row) json.RawMessage {
+	switch {
+	case r == nil:
+		return nil
+	case len(r.Campaign) > 0:
+		return json.RawMessage(r.Campaign)
+	}
+	pause, err := json.Marshal(struct {
+		ID      string `json:"id"`
+		Enabled bool   `json:"enabled"`
+	}{ID: id})
+	if err != nil {
+		return nil // a text and a bool have JSON
+	}
+	return pause
+}
+
+func (s *server) revert(c *call) error {
+	if _, err := c.params(); err != nil {
+		return err
+	}
+	number, err := c.number()
+	if err != nil {
+		return err
+	}
+	comment, err := c.bodyComment()
+	if err != nil {
+		return err
+	}
+	r, err := s.History.Revert(c.Context(), number, c.who, comment)
+	if err != nil {
+		return err
+	}
+	return c.write(http.StatusOK, apiv1.Saved{Revision: r.Number, Note: "Revision " + strconv.FormatUint(number, 10) + " is undone."})
+}

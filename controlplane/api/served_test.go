@@ -1,0 +1,221 @@
+package api
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"adsidecar/controlplane/access"
+	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/compile"
+	"adsidecar/controlplane/counters"
+	"adsidecar/controlplane/publish"
+	"adsidecar/controlplane/xds"
+)
+
+func TestExplain(t *testing.T) {
+	h := start(t, nil)
+	h.must(t, 200, request{method: "PUT", path: "/campaigns/s2", body: plain("s2", `,"priority":3`)})
+	e := get[compile.Explanation](t, h, "/explain?country=US&lang=en&at=2027-03-01T10:00:00Z")
+	require.Equal(t, "us/eng", e.Key)
+	require.Len(t, e.Eligible, 1)
+	require.Equal(t, "s2", e.Eligible[0].ID)
+	reasons := map[string][]string{}
+	for _, w := range e.Waiting {
+		reasons[w.ID] = append(reasons[w.ID], w.Reason)
+	}
+	require.Equal(t, map[string][]string{"s1": {"lower_priority"}, "s2": {"overridden"}, "s4": {"paused"}}, reasons)
+	require.Len(t, e.Rejected, 1)
+	for _, query := range []string{"", "country=us", "country=usa&lang=eng", "country=us&lang=e1", "country=us&lang=eng&at=today", "country=us&lang=eng&x=1"} {
+		h.must(t, 400, request{method: "GET", path: "/explain?" + query, lax: true})
+	}
+}
+
+func TestCoverage(t *testing.T) {
+	h := start(t, nil)
+	h.publisher.setSource(t, `{"ads":[
+	 {"id":"a","video_url":"https://v.example/a","country":"us","lang":"eng","start_hour":0,"end_hour":24},
+	 {"id":"b","video_url":"https://v.example/b","country":"de","lang":"ger","start_hour":6,"end_hour":12},
+	 {"id":"c","video_url":"https://v.example/c","country":"fr","lang":"fre","start_hour":0,"end_hour":24,"end_at":"2027-03-02T00:05:00Z"}]}`)
+	page := get[apiv1.Page[apiv1.Coverage]](t, h, "/coverage?day=2027-03-02&limit=2")
+	require.Equal(t, 3, page.Total)
+	require.Equal(t, apiv1.Coverage{Country: "fr", Lang: "fra", Quarters: "-" + strings.Repeat("0", 95), Without: 1435}, page.Items[0])
+	require.Equal(t, apiv1.Coverage{
+		Country: "de", Lang: "deu", Quarters: strings.Repeat("0", 24) + strings.Repeat("1", 24) + strings.Repeat("0", 48), Without: 18 * 60,
+	}, page.Items[1])
+	page = get[apiv1.Page[apiv1.Coverage]](t, h, "/coverage?day=2027-03-02&limit=2&cursor="+page.Next)
+	require.Equal(t, []apiv1.Coverage{{Country: "us", Lang: "eng", Quarters: strings.Repeat("1", 96)}}, page.Items)
+	require.Empty(t, page.Next)
+	require.Zero(t, get[apiv1.Page[apiv1.Coverage]](t, h, "/coverage").Items[1].Without, "today all of fr is covered")
+	for _, day := range []string{"2027-02-27", "2027-03-15", "soon", "2027-03-01T00:00:00Z"} {
+		h.must(t, 400, request{method: "GET", path: "/coverage?day=" + day, lax: true})
+	}
+	h.must(t, 400, request{method: "GET", path: "/coverage?cursor=" + cursorOf("{"), lax: true})
+}
+
+// 20,000 keys are looked at in a time that a page may take.
+func TestCoverageOf20000Keys(t *testing.T) {
+	h := start(t, nil)
+	var ads []string
+	for n := range 20_000 {
+		ads = append(ads, fmt.Sprintf(`{"id":"%d","video_url":"https://v.example/v","country":"%c%c","lang":"%c%cx","start_hour":%d,"end_hour":%d}`,
+			n, 'a'+n%26, 'a'+n/26%26, 'a'+n/676%26, 'a'+n/17576, n%24, (n+9)%24))
+	}
+	document := `{"ads":[` + strings.Join(ads, ",") + `]}`
+	h.publisher.setSource(t, document)
+	began := time.Now()
+	page := get[apiv1.Page[apiv1.Coverage]](t, h, "/coverage?limit=1000")
+	t.Logf("first page of %d keys in %v", page.Total, time.Since(began))
+	require.Greater(t, page.Total, 19_900, "some of the codes are one language")
+	require.Less(t, time.Since(began), 10*time.Second)
+	began = time.Now()
+	require.Len(t, get[apiv1.Page[apiv1.Coverage]](t, h, "/coverage?limit=1000&cursor="+page.Next).Items, 1000)
+	t.Logf("second page in %v", time.Since(began))
+	a := get[apiv1.Page[apiv1.Version]](t, h, "/versions").Items[0].Version
+	h.publisher.setSource(t, strings.Replace(document, `"start_hour":3,`, `"start_hour":4,`, 1))
+	b := get[apiv1.Page[apiv1.Version]](t, h, "/versions").Items[0].Version
+	began = time.Now()
+	require.Equal(t, 1, get[apiv1.Diff](t, h, "/versions/"+a+"/diff/"+b).Keys)
+	t.Logf("diff of two versions in %v", time.Since(began))
+}
+
+func TestFleet(t *testing.T) {
+	h := start(t, nil)
+	of := func(name string, inSync bool) xds.EnvoyOfType {
+		return xds.EnvoyOfType{Type: name, Acknowledged: "v1", InSync: inSync, Since: monday}
+	}
+	behind := of("ecds", false)
+	behind.LastAck, behind.LastNack = &xds.Ack{Age: 3}, &xds.Nack{At: monday, Text: "no <b>room</b>", Current: true}
+	h.fleet.status = xds.Status{
+		Types: []xds.TypeStatus{{Type: "ecds", Offered: &xds.Offered{Version: "v2"}}},
+		Envoys: []xds.EnvoyStatus{
+			{Node: "e1", Address: "10.0.0.1:1", Connected: true, ConnectedSince: monday, Types: []xds.EnvoyOfType{of("lds", true), of("ecds", true)}},
+			{Node: "e2", Address: "10.0.0.2:1", Connected: true, ConnectedSince: monday, Types: []xds.EnvoyOfType{of("cds", true), behind}},
+			{Node: "e3", Address: "10.0.0.3:1", ConnectedSince: monday, Disconnected: monday.Add(time.Hour), Types: []xds.EnvoyOfType{of("ecds", false)}},
+		},
+	}
+	f := get[apiv1.Fleet](t, h, "/fleet")
+	require.Equal(t, []int{1, 1, 1}, []int{f.InSync, f.Behind, f.Gone})
+	require.Equal(t, "v2", f.Version)
+	require.Equal(t, []string{"listeners", "index"}, []string{f.Envoys[0].Types[0].Type, f.Envoys[0].Types[1].Type})
+	age := 3.0
+	require.Equal(t, apiv1.OfType{
+		Type: "index", Version: "v1", Since: monday, LastAckAge: &age, LastNack: monday, NackText: "no <b>room</b>", Rejecting: true,
+	}, f.Envoys[1].Types[1])
+	require.Equal(t, monday.Add(time.Hour), f.Envoys[2].Since)
+}
+
+// event reads the next event of a stream.
+func event(t *testing.T, r *bufio.Reader) apiv1.Summary {
+	t.Helper()
+	line, err := r.ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "event: status\n", line)
+	line, err = r.ReadString('\n')
+	require.NoError(t, err)
+	data, ok := strings.CutPrefix(line, "data: ")
+	require.True(t, ok, line)
+	var s apiv1.Summary
+	require.NoError(t, json.Unmarshal([]byte(data), &s))
+	doc, err := description()
+	require.NoError(t, err)
+	var v any
+	require.NoError(t, json.Unmarshal([]byte(data), &v))
+	require.NoError(t, doc.Components.Schemas["Summary"].Value.VisitJSON(v))
+	line, err = r.ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "\n", line)
+	return s
+}
+
+// A stream outlives the server's timeouts, tells of changes, and ends when the program does.
+func TestEvents(t *testing.T) {
+	done := make(chan struct{})
+	var handler http.Handler
+	h := start(t, func(c *Config) {
+		c.Done, c.MaxStreams = done, 1
+		var err error
+		handler, err = Handler(*c)
+		require.NoError(t, err)
+	})
+	guard, err := access.New(access.Config{Address: "127.0.0.1:1"})
+	require.NoError(t, err)
+	server := httptest.NewUnstartedServer(guard.Handler(http.NewServeMux(), handler))
+	server.Config.ReadTimeout, server.Config.WriteTimeout = 200*time.Millisecond, 200*time.Millisecond
+	server.Start()
+	t.Cleanup(server.Close)
+	ask := func() *http.Response {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/api/v1/events", http.NoBody)
+		require.NoError(t, err)
+		res, err := server.Client().Do(req)
+		require.NoError(t, err)
+		return res
+	}
+	res := ask()
+	defer func() { _ = res.Body.Close() }()
+	require.Equal(t, "text/event-stream", res.Header.Get("Content-Type"))
+	r := bufio.NewReader(res.Body)
+	first := event(t, r)
+	require.Equal(t, h.publisher.Status().Index.Version, first.Version)
+
+	second := ask()
+	require.Equal(t, http.StatusServiceUnavailable, second.StatusCode)
+	require.NoError(t, second.Body.Close())
+
+	began := time.Now()
+	_, err = h.publisher.Rollback(t.Context(), first.Version, "bob", "")
+	require.NoError(t, err)
+	require.Equal(t, "bob", event(t, r).Pin.Who)
+	h.must(t, 201, request{method: "POST", path: "/campaigns", body: plain("a", "")})
+	require.Equal(t, uint64(1), event(t, r).Revision)
+	require.Greater(t, time.Since(began), 2*server.Config.WriteTimeout)
+	close(done)
+	_, err = r.ReadString('\n')
+	require.EqualError(t, err, "EOF")
+}
+
+// fakeCounters is what a test says.
+type fakeCounters struct{ status counters.Status }
+
+func (f *fakeCounters) Status() counters.Status { return f.status }
+
+func TestSummaryAndRates(t *testing.T) {
+	reported := &fakeCounters{status: counters.Status{
+		PerSecond: &counters.Counts[float64]{Served: 7, NoAd: 1, Unauthorized: 2},
+		Envoys:    []counters.EnvoyStatus{{Node: "e1", PerSecond: &counters.Counts[float64]{Served: 4}}, {Node: "e2"}},
+	}}
+	h := start(t, func(c *Config) { c.Counters = reported })
+	h.fleet.status.Envoys = []xds.EnvoyStatus{{Node: "e1", Connected: true, ConnectedSince: monday}, {Node: "e2", Connected: true, ConnectedSince: monday}}
+	f := get[apiv1.Fleet](t, h, "/fleet")
+	require.Equal(t, &apiv1.Rates{Served: 4}, f.Envoys[0].Rates)
+	require.Nil(t, f.Envoys[1].Rates)
+
+	s := &server{Config: Config{History: h.history, Publisher: h.publisher, Fleet: h.fleet, Counters: reported}}
+	require.Equal(t, &apiv1.Rates{Served: 7, NoAd: 1, Unauthorized: 2}, s.summarize().Rates)
+	age := 4.5
+	for name, c := range map[string]struct {
+		source publish.SourceStatus
+		want   string
+	}{
+		"all is well":                    {publish.SourceStatus{LastSuccess: monday, LastResult: "not_modified", AgeSeconds: &age}, "ok"},
+		"the source does not answer":     {publish.SourceStatus{LastSuccess: monday, LastResult: "error", Error: "refused"}, "failing"},
+		"its document cannot be used":    {publish.SourceStatus{LastSuccess: monday, LastResult: "unusable", Error: "line 3"}, "unusable"},
+		"its document is too large":      {publish.SourceStatus{LastSuccess: monday, LastResult: "too_large", Error: "size"}, "unusable"},
+		"the document on disk is served": {publish.SourceStatus{LastSuccess: monday, ServedFromDisk: true}, "stale"},
+		"there was never any word of it": {publish.SourceStatus{}, "stale"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h.publisher.locked(func() { h.publisher.status.Source = c.source })
+			got := s.summarize()
+			require.Equal(t, c.want, got.Source)
+			require.Equal(t, c.source.Error, got.SourceError)
+		})
+	}
+}

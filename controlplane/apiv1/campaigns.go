@@ -1,0 +1,121 @@
+package apiv1
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// States of a campaign.
+const (
+	Running   = "running"   // enabled and in its flight: served in its hours, if nothing outranks it
+	Scheduled = "scheduled" // its flight is to come
+	Paused    = "paused"
+	Ended     = "ended"    // its flight is over
+	Shadowed  = "shadowed" // a source campaign that an operator's campaign of the same id replaces
+)
+
+// Origins of a campaign.
+const (
+	FromSource   = "source"
+	FromOperator = "operator"
+)
+
+// Campaign is one campaign and what becomes of it.
+type Campaign struct {
+	ID     string `json:"id"`
+	Origin string `json:"origin"`
+	State  string `json:"state"`
+	// Campaign is the campaign as a document has it, in canonical form.
+	Campaign json.RawMessage `json:"campaign"`
+	// Overrides says that the source has a campaign of this id, which this one replaces; PausedByOperator that a source campaign is
+	// paused here and follows its source otherwise.
+	Overrides        bool `json:"overrides,omitempty"`
+	PausedByOperator bool `json:"paused_by_operator,omitempty"`
+	// Source is the source's campaign that this one replaces.
+	Source json.RawMessage `json:"source,omitempty"`
+
+	ETag     string `json:"etag"`
+	Revision uint64 `json:"revision,omitempty"` // that last changed it here; 0: no operator has
+	// NextEligible is the next minute in which it may be served, the present one if it may be now; zero: never, as far as is known.
+	// Higher priorities and more exact campaigns are not looked at: /explain does.
+	NextEligible time.Time `json:"next_eligible,omitzero"`
+	EligibleNow  bool      `json:"eligible_now"`
+}
+
+// Page is a part of a list.
+type Page[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next,omitempty"`
+	// Total counts all items that match, over all pages; -1 where counting would cost too much.
+	Total int `json:"total"`
+}
+
+// Saved is the answer to a change: its revision, and the campaign after it if it was of one.
+type Saved struct {
+	Revision uint64    `json:"revision"`
+	Campaign *Campaign `json:"campaign,omitempty"`
+	// Note is for people, such as "The source's campaign is served again."
+	Note string `json:"note,omitempty"`
+}
+
+// FieldError is one finding in a campaign that was sent; a 422 invalid_campaign has them all in "fields".
+type FieldError struct {
+	Field   string `json:"field"`
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Row     int    `json:"row,omitempty"`  // of an import: place in "ads", counted from 1
+	Line    int    `json:"line,omitempty"` // of an import, counted from 1
+	ID      string `json:"id,omitempty"`
+}
+
+// Invalid is the body of 422 invalid_campaign and, of an import, 422 invalid_document.
+type Invalid struct {
+	Message string       `json:"message"`
+	Code    string       `json:"code"`
+	Fields  []FieldError `json:"fields"`
+	// More counts findings beyond those in Fields.
+	More int `json:"more,omitempty"`
+}
+
+// Conflict is the body of 412 revision_conflict: what the client sent, and what is there now.
+type Conflict struct {
+	Message string    `json:"message"`
+	Code    string    `json:"code"`
+	Present *Campaign `json:"present,omitempty"` // absent: it was deleted
+	// Changed names the fields in which what was sent, After, differs from what is there, Before.
+	Changed []FieldChange `json:"changed"`
+}
+
+// FieldChange is a field of a campaign in two states; an absent field is null.
+type FieldChange struct {
+	Field  string          `json:"field"`
+	Before json.RawMessage `json:"before"`
+	After  json.RawMessage `json:"after"`
+}
+
+// Imported is the answer to an import, or what it would do.
+type Imported struct {
+	DryRun   bool   `json:"dry_run"`
+	Revision uint64 `json:"revision,omitempty"` // absent of a dry run, and if nothing changed
+	Diff     Diff   `json:"diff"`
+}
+
+// Diff is what changes from one set of served ads to another: campaigns that are enabled, or of two versions those that an index has.
+type Diff struct {
+	Added   int `json:"added"`
+	Changed int `json:"changed"`
+	Removed int `json:"removed"`
+	// Keys counts pairs of country and language whose answers differ, compared at each quarter of an hour of the seven days from now on.
+	Keys        int `json:"keys"`
+	BytesBefore int `json:"bytes_before"`
+	BytesAfter  int `json:"bytes_after"`
+	// Ads are the first of them in order of id, at most 1,000.
+	Ads []AdChange `json:"ads"`
+}
+
+// AdChange is an ad that a diff adds (no Before), removes (no After) or changes.
+type AdChange struct {
+	ID     string          `json:"id"`
+	Before json.RawMessage `json:"before,omitempty"`
+	After  json.RawMessage `json:"after,omitempty"`
+}

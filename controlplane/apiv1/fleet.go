@@ -1,0 +1,76 @@
+package apiv1
+
+import "time"
+
+// Fleet is every Envoy that is known, in order of node id.
+type Fleet struct {
+	Version string  `json:"version"` // of the index on offer
+	InSync  int     `json:"in_sync"`
+	Behind  int     `json:"behind"`
+	Gone    int     `json:"gone"` // lately disconnected
+	Envoys  []Envoy `json:"envoys"`
+}
+
+// Envoy is one connection of an Envoy.
+type Envoy struct {
+	Node      string    `json:"node"`
+	Address   string    `json:"address"`
+	Connected bool      `json:"connected"`
+	Since     time.Time `json:"since"` // connected, or gone
+	Types     []OfType  `json:"types"`
+	// Per second, over the last half minute; absent without counters from it.
+	Rates *Rates `json:"rates,omitempty"`
+}
+
+// OfType is what an Envoy makes of one type of resources.
+type OfType struct {
+	Type    string    `json:"type"` // listeners, clusters or index
+	Version string    `json:"version"`
+	InSync  bool      `json:"in_sync"`
+	Since   time.Time `json:"since"` // of InSync
+	// LastAckAge is in seconds; absent: none yet.
+	LastAckAge *float64  `json:"last_ack_age_seconds,omitempty"`
+	LastNack   time.Time `json:"last_nack,omitzero"`
+	NackText   string    `json:"nack_text,omitempty"`
+	// Rejecting says that nothing was acknowledged since the last rejection.
+	Rejecting bool `json:"rejecting,omitempty"`
+}
+
+// Rates are requests per second by what became of them.
+type Rates struct {
+	Served       float64 `json:"served"`
+	NoAd         float64 `json:"no_ad"`
+	BadRequest   float64 `json:"bad_request"`
+	Unavailable  float64 `json:"unavailable"`
+	Internal     float64 `json:"internal"`
+	Unauthorized float64 `json:"unauthorized"`
+	RateLimited  float64 `json:"rate_limited"`
+}
+
+// Coverage says when a pair of country and language has no ad on one UTC day.
+type Coverage struct {
+	Country string `json:"country"`
+	Lang    string `json:"lang"`
+	// Quarters has a character for each quarter of an hour from midnight: "1" an ad at every minute, "0" none at all, "-" some minutes.
+	Quarters string `json:"quarters"`
+	// Without is the number of minutes without an ad.
+	Without int `json:"minutes_without_ad"`
+}
+
+// Summary is what a page shows of the present state.
+type Summary struct {
+	Version     string    `json:"version"`
+	PublishedAt time.Time `json:"published_at,omitzero"`
+	Ads         int       `json:"ads"`
+	Keys        int       `json:"keys"`
+	Rejected    int       `json:"rejected"`
+	Revision    uint64    `json:"revision"`
+	Pin         *Pin      `json:"pin,omitempty"`
+	Held        *Held     `json:"held,omitempty"`
+	Source      string    `json:"source"`             // ok, stale, failing, unusable
+	SourceAge   float64   `json:"source_age_seconds"` // since the source last gave or confirmed a usable document
+	SourceError string    `json:"source_error,omitempty"`
+	InSync      int       `json:"in_sync"`
+	Behind      int       `json:"behind"`
+	Rates       *Rates    `json:"rates,omitempty"` // of the whole fleet
+}

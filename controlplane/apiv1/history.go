@@ -1,0 +1,75 @@
+package apiv1
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Revision is one change set of the operators. Revisions are contiguous, and none is ever changed or removed.
+type Revision struct {
+	Number  uint64    `json:"number"`
+	At      time.Time `json:"at"`
+	Who     string    `json:"who"`
+	Comment string    `json:"comment,omitempty"`
+	Kind    string    `json:"kind"` // edit, import or revert
+	Reverts uint64    `json:"reverts,omitempty"`
+	Changes int       `json:"changes"`
+}
+
+// RevisionChanges is a revision with a page of its changes, in order of id.
+type RevisionChanges struct {
+	Revision
+	Page[RevisionChange]
+}
+
+// RevisionChange is what a revision did to one campaign. A pause alone is {"id","enabled":false}.
+type RevisionChange struct {
+	ID     string          `json:"id"`
+	Before json.RawMessage `json:"before,omitempty"`
+	After  json.RawMessage `json:"after,omitempty"`
+}
+
+// Version is an index that was published: a source document and a revision, compiled.
+type Version struct {
+	Version     string    `json:"version"`
+	PublishedAt time.Time `json:"published_at"` // last
+	Document    string    `json:"document"`     // SHA-256 of the source document
+	SourceTime  time.Time `json:"source_time,omitzero"`
+	Revision    uint64    `json:"revision"` // of the operators; 0: none
+	Ads         int       `json:"ads"`
+	Keys        int       `json:"keys"`
+	Bytes       int       `json:"bytes"`
+	Rejected    int       `json:"rejected"`
+	Published   bool      `json:"published"` // now
+	Pinned      bool      `json:"pinned"`    // now
+	// Kept says that its bytes are still there, so that it can be rolled back to.
+	Kept bool `json:"kept"`
+}
+
+// Pin holds a version: nothing newer is published until it is taken off.
+type Pin struct {
+	Version string    `json:"version"`
+	Who     string    `json:"who"`
+	At      time.Time `json:"at"`
+	Comment string    `json:"comment,omitempty"`
+	// Waiting is the version that would be published without the pin; empty: the pinned one.
+	Waiting string `json:"waiting,omitempty"`
+}
+
+// Comment is the optional body of a rollback.
+type Comment struct {
+	Comment string `json:"comment"`
+}
+
+// Held is a version that a guard keeps back until an operator confirms or refuses it, or a newer document replaces it.
+type Held struct {
+	Version string    `json:"version"`
+	Since   time.Time `json:"since"`
+	Reason  string    `json:"reason"` // max_removed_share
+	Message string    `json:"message"`
+	Removed int       `json:"removed"`
+	Served  int       `json:"served"`
+	Share   float64   `json:"share"` // Removed ÷ Served
+	Limit   float64   `json:"limit"`
+	Refused bool      `json:"refused"`
+}

@@ -1,0 +1,138 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"adsidecar/internal/web"
+)
+
+// The defaults of Config.
+const (
+	defaultTimeout = 30 * time.Second
+	defaultSilence = 5 * time.Minute
+)
+
+// Config says which control plane is asked, and as whom.
+type Config struct {
+	// Server is http:// or https://, host and port, without a path.
+	Server string
+	// Token is the bearer token; empty: none is sent.
+	Token string
+	// CAFile has the certificate authorities to trust, in PEM; empty: the system's.
+	CAFile string
+	// Insecure allows the token to go over plain HTTP to another machine.
+	Insecure bool
+	// Timeout bounds a call with its retries, but not one that streams; default: 30 s.
+	Timeout time.Duration
+	// Silence is how long a stream may stand still, and the control plane work on a whole document; default: 5 min.
+	Silence time.Duration
+}
+
+// Client asks one control plane. It is safe for concurrent use.
+type Client struct {
+	http    *http.Client
+	server  string
+	token   string
+	timeout time.Duration
+	silence time.Duration
+	limit   int64 // of an answer in memory, in bytes
+	wait    func(context.Context, time.Duration) error
+}
+
+// New returns a client. It connects to nothing yet.
+func New(c Config) (*Client, error) {
+	server, err := checkServer(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkToken(c.Token); err != nil {
+		return nil, err
+	}
+	if c.Token != "" && server.Scheme == "http" && !c.Insecure && !loopback(server.Hostname()) {
+		return nil, fmt.Errorf("server %s: a token may be read on the way over plain HTTP; use https", server)
+	}
+	roots, err := web.Roots(c.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	transport := &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+		TLSHandshakeTimeout:    10 * time.Second,
+		IdleConnTimeout:        30 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		ForceAttemptHTTP2:      true,
+	}
+	return &Client{
+		http: &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		server:  strings.TrimSuffix(server.String(), "/"),
+		token:   c.Token,
+		timeout: cmp.Or(c.Timeout, defaultTimeout),
+		silence: cmp.Or(c.Silence, defaultSilence),
+		limit:   maxAnswer,
+		wait:    wait,
+	}, nil
+}
+
+// Server is the address that is asked, for people.
+func (c *Client) Server() string { return c.server }
+
+// Close closes idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// checkServer does not repeat an address that has a user and password in it.
+func checkServer(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, errors.New("server: is not a URL such as https://ads.example.com:8443")
+	case u.User != nil:
+		return nil, errors.New("server: credentials do not belong in a URL")
+	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", strings.Trim(u.Path, "/") != "", u.RawQuery != "", u.Fragment != "":
+		return nil, fmt.Errorf("server: %q is not a URL such as https://ads.example.com:8443", text)
+	}
+	return u, nil
+}
+
+// checkToken does not repeat the token.
+func checkToken(token string) error {
+	for i := range len(token) {
+		if token[i] <= ' ' || token[i] >= 0x7f {
+			return errors.New("token: has a character that no token has, such as a space or the end of a line")
+		}
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}

@@ -1,0 +1,99 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+	"strconv"
+	"time"
+
+	"adsidecar/controlplane/apiv1"
+)
+
+// None is the value of an answer without a body.
+type None struct{}
+
+// Revisions lists the operators' changes in pages, the newest first; limit 0: all.
+func (c *Client) Revisions(ctx context.Context, limit int) iter.Seq2[Answer[apiv1.Page[apiv1.Revision]], error] {
+	return pages(ctx, c, "/revisions", nil, limit, func(p apiv1.Page[apiv1.Revision]) (string, int) { return p.Next, len(p.Items) })
+}
+
+// Revision returns one revision with its changes, in pages; limit 0: all.
+func (c *Client) Revision(ctx context.Context, number uint64, limit int) iter.Seq2[Answer[apiv1.RevisionChanges], error] {
+	return pages(ctx, c, revisionPath(number), nil, limit, func(p apiv1.RevisionChanges) (string, int) { return p.Next, len(p.Items) })
+}
+
+// Revert makes a new revision that undoes one.
+func (c *Client) Revert(ctx context.Context, number uint64, comment string) (Answer[apiv1.Saved], error) {
+	return ask[apiv1.Saved](ctx, c, call{method: http.MethodPost, path: revisionPath(number) + "/revert", comment: comment})
+}
+
+func revisionPath(number uint64) string { return "/revisions/" + strconv.FormatUint(number, 10) }
+
+// Versions lists the published versions, the newest first.
+func (c *Client) Versions(ctx context.Context) (Answer[apiv1.Page[apiv1.Version]], error) {
+	return get[apiv1.Page[apiv1.Version]](ctx, c, "/versions")
+}
+
+// DiffVersions says what changes from version a to b.
+func (c *Client) DiffVersions(ctx context.Context, a, b string) (Answer[apiv1.Diff], error) {
+	return get[apiv1.Diff](ctx, c, "/versions/"+segment(a)+"/diff/"+segment(b))
+}
+
+// Rollback publishes a version that is kept, and pins it.
+func (c *Client) Rollback(ctx context.Context, version, comment string) (Answer[apiv1.Pin], error) {
+	body, err := json.Marshal(apiv1.Comment{Comment: comment})
+	if err != nil {
+		return Answer[apiv1.Pin]{}, err
+	}
+	return ask[apiv1.Pin](ctx, c, call{method: http.MethodPost, path: "/versions/" + segment(version) + "/rollback", body: body, comment: comment})
+}
+
+// Pin returns the pin; without one it is an Error with the code not_pinned.
+func (c *Client) Pin(ctx context.Context) (Answer[apiv1.Pin], error) {
+	return get[apiv1.Pin](ctx, c, "/pin")
+}
+
+// Resume takes the pin off.
+func (c *Client) Resume(ctx context.Context, comment string) (Answer[None], error) {
+	return ask[None](ctx, c, call{method: http.MethodDelete, path: "/pin", comment: comment})
+}
+
+// Held returns the version that a guard keeps back; without one it is an Error with the code nothing_held.
+func (c *Client) Held(ctx context.Context) (Answer[apiv1.Held], error) {
+	return get[apiv1.Held](ctx, c, "/held")
+}
+
+// ConfirmHeld publishes the held version.
+func (c *Client) ConfirmHeld(ctx context.Context, version, comment string) (Answer[None], error) {
+	return ask[None](ctx, c, call{method: http.MethodPost, path: "/held/" + segment(version) + "/confirm", comment: comment})
+}
+
+// RefuseHeld keeps the held version back until a newer one replaces it.
+func (c *Client) RefuseHeld(ctx context.Context, version, comment string) (Answer[None], error) {
+	return ask[None](ctx, c, call{method: http.MethodPost, path: "/held/" + segment(version) + "/refuse", comment: comment})
+}
+
+// Poll makes the control plane poll its source now. It does not wait for that.
+func (c *Client) Poll(ctx context.Context) (Answer[None], error) {
+	return ask[None](ctx, c, call{method: http.MethodPost, path: "/source/poll"})
+}
+
+// Fleet lists the Envoys.
+func (c *Client) Fleet(ctx context.Context) (Answer[apiv1.Fleet], error) {
+	return get[apiv1.Fleet](ctx, c, "/fleet")
+}
+
+// Explain says what a country and language get at a time, zero being now. The value is a compile.Explanation.
+func (c *Client) Explain(ctx context.Context, country, lang string, at time.Time) (Answer[json.RawMessage], error) {
+	when := ""
+	if !at.IsZero() {
+		when = at.UTC().Format(time.RFC3339)
+	}
+	return ask[json.RawMessage](ctx, c, call{method: http.MethodGet, path: "/explain", query: query("country", country, "lang", lang, "at", when)})
+}
+
+func get[T any](ctx context.Context, c *Client, path string) (Answer[T], error) {
+	return ask[T](ctx, c, call{method: http.MethodGet, path: path})
+}

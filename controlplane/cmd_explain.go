@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"adsidecar/controlplane/client"
+	"adsidecar/controlplane/compile"
+)
+
+// asked reports whether explain is to ask a control plane in place of reading a document: where one is named, and no document is.
+func (o *explainOptions) asked(cmd *cobra.Command) bool {
+	if o.campaigns != "" || o.lastGood {
+		return false
+	}
+	return o.live || cmd.Flags().Changed("server") || os.Getenv(serverVariable) != ""
+}
+
+// explainAsked explains what the control plane has in force, its operators' changes included. at is zero for now.
+func explainAsked(ctx context.Context, r *remote, o explainOptions, at time.Time, stdout io.Writer) error {
+	c, err := r.connect()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	a, err := c.Explain(ctx, o.country, o.lang, at)
+	if err != nil {
+		return failure(err)
+	}
+	if o.json {
+		return printJSON(stdout, a.JSON)
+	}
+	var e compile.Explanation
+	if err := json.Unmarshal(a.JSON, &e); err != nil {
+		return failure(&client.FormatError{Err: err})
+	}
+	for _, turn := range e.Cycle {
+		if turn < 0 || turn >= len(e.Eligible) {
+			return failure(&client.FormatError{Err: errors.New("cycle: names an ad that is not there")})
+		}
+	}
+	if err := say(stdout, "document: what is in force at %s", c.Server()); err != nil {
+		return err
+	}
+	_, err = io.WriteString(stdout, lines(e.String()))
+	return err
+}

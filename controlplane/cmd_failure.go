@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+
+	"adsidecar/controlplane/client"
+	"adsidecar/internal/program"
+)
+
+// failed is an error of the control plane as an operator reads it, with what to do about it.
+type failed struct {
+	error
+	text string
+}
+
+// Error returns the text, which a terminal takes as text.
+func (f failed) Error() string { return f.text }
+
+// Unwrap returns what went wrong.
+func (f failed) Unwrap() error { return f.error }
+
+// failure adds what the error has to tell beyond its message: findings, what is there instead, what to check.
+func failure(err error) error {
+	if err == nil || errors.As(err, new(failed)) || errors.As(err, new(program.Misuse)) {
+		return err
+	}
+	var b strings.Builder
+	b.WriteString(cell(err.Error()))
+	var refused *client.Error
+	if errors.As(err, &refused) {
+		details(&b, refused)
+	}
+	if hint := whatToCheck(err, refused); hint != "" {
+		b.WriteString("\n" + hint)
+	}
+	return failed{err, b.String()}
+}
+
+func details(b *strings.Builder, e *client.Error) {
+	for _, f := range e.Fields {
+		b.WriteString("\n  ")
+		if f.Line > 0 {
+			fmt.Fprintf(b, "line %d: ", f.Line)
+		}
+		if f.Row > 0 {
+			fmt.Fprintf(b, "ad %d", f.Row)
+			if f.ID != "" {
+				fmt.Fprintf(b, " (%s)", cell(f.ID))
+			}
+			b.WriteString(": ")
+		}
+		if f.Field != "" && !strings.HasPrefix(f.Message, f.Field) {
+			b.WriteString(cell(f.Field) + ": ")
+		}
+		b.WriteString(cell(f.Message))
+		if f.Code != "" {
+			fmt.Fprintf(b, " (%s)", cell(f.Code))
+		}
+	}
+	if e.More > 0 {
+		fmt.Fprintf(b, "\n  and %s more", count(e.More, "finding"))
+	}
+	if e.Conflict == nil {
+		return
+	}
+	if e.Conflict.Present == nil {
+		b.WriteString("\nIt is not there any more: somebody deleted it.")
+		return
+	}
+	if len(e.Conflict.Changed) > 0 {
+		t := newTable("FIELD", "THERE NOW", "SENT")
+		for _, f := range e.Conflict.Changed {
+			t.row(f.Field, string(f.Before), string(f.After))
+		}
+		var columns strings.Builder
+		_ = t.print(&columns) // which takes everything
+		b.WriteString("\n" + strings.TrimSuffix(columns.String(), "\n"))
+	}
+}
+
+// whatToCheck is empty where the message says it all.
+func whatToCheck(err error, refused *client.Error) string {
+	if refused != nil {
+		switch refused.Status {
+		case http.StatusUnauthorized:
+			return "Check the token in --token-file or " + tokenVariable + ": it is missing, wrong or over."
+		case http.StatusForbidden:
+			return "Reading takes a viewer's token, changing an operator's."
+		case http.StatusPreconditionFailed:
+			return "Look at what is there now, and make your change anew."
+		case http.StatusMisdirectedRequest:
+			return "Call the control plane by its name (--server): admin.name, localhost, or the address it listens on."
+		case http.StatusServiceUnavailable:
+			return "Nothing is wrong with the request: try it again a little later."
+		}
+		if refused.Code == "" {
+			return "Check --server: what answers there may not be a control plane of this version."
+		}
+		return ""
+	}
+	var format *client.FormatError
+	var dns *net.DNSError
+	var authority x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var verification *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &format):
+		return "Check --server: what answers there may not be a control plane of this version."
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "Nothing listens there: check that the control plane runs (adsidecar serve), and --server or admin.address."
+	case errors.As(err, &dns):
+		return "Check the name in --server."
+	case errors.As(err, &authority):
+		return "If the certificate is of a CA of your own, name it with --ca-file."
+	case errors.As(err, &name):
+		return "Call the control plane by a name that its certificate has (--server)."
+	case errors.As(err, &verification):
+		return "Check the control plane's certificate, and --ca-file."
+	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return "Check --server: the address does not speak TLS; http:// may be meant."
+	case errors.Is(err, context.DeadlineExceeded):
+		return "The control plane is there but slow, or the network drops what is sent: check --server, or give it longer with --timeout."
+	}
+	return ""
+}

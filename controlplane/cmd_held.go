@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"adsidecar/controlplane/client"
+	"adsidecar/internal/program"
+)
+
+func heldCommand(r remote) *cobra.Command {
+	cmd := r.command(&cobra.Command{
+		Use:     "held",
+		Short:   "Show what a guard keeps back, and confirm or refuse it.",
+		Example: "  adsidecar held\n  adsidecar held confirm 77d0e1c4f928 --comment \"the winter campaigns are over\"",
+		Args:    program.NoArguments,
+	}, func(ctx context.Context, s *session, _ []string) error {
+		a, err := s.Held(ctx)
+		var refused *client.Error
+		switch {
+		case errors.As(err, &refused) && refused.Status == http.StatusNotFound && refused.Code == "nothing_held" && !s.json:
+			return say(s.out, "Nothing is held.")
+		case err != nil || s.json:
+			return errors.Join(err, printJSON(s.out, a.JSON))
+		}
+		h := a.Value
+		const percent = 100
+		t := newTable("VERSION", cell(h.Version))
+		t.row("SINCE", moment(h.Since))
+		t.row("REASON", h.Reason)
+		t.row("REMOVES", fmt.Sprintf("%d of %d ads, %.1f %%; %.1f %% may be", h.Removed, h.Served, percent*h.Share, percent*h.Limit))
+		t.row("REFUSED", yes(h.Refused))
+		if err := t.print(s.out); err != nil {
+			return err
+		}
+		if h.Message != "" {
+			return say(s.out, "%s", h.Message)
+		}
+		return nil
+	})
+	cmd.AddCommand(
+		decideCommand(r, "confirm", "Publish the version that is held.", "is confirmed: it is published", (*client.Client).ConfirmHeld),
+		decideCommand(r, "refuse", "Do not publish the version that is held; a newer one is judged anew.", "is refused", (*client.Client).RefuseHeld))
+	return cmd
+}
+
+func decideCommand(
+	r remote, name, help, done string, decide func(c *client.Client, ctx context.Context, version, comment string) (client.Answer[client.None], error),
+) *cobra.Command {
+	return r.change(&cobra.Command{
+		Use:     name + " VERSION",
+		Short:   help,
+		Long:    help + " It is named, so that it is the one that you have seen.",
+		Example: "  adsidecar held " + name + " 77d0e1c4f928",
+		Args:    word("the version that is held"),
+	}, func(ctx context.Context, s *session, args []string) error {
+		a, err := decide(s.Client, ctx, args[0], s.comment)
+		if err != nil || s.json {
+			return errors.Join(err, printJSON(s.out, a.JSON))
+		}
+		return say(s.out, "Version %s %s.", args[0], done)
+	})
+}
+
+func pollCommand(r remote) *cobra.Command {
+	return r.command(&cobra.Command{
+		Use:     "poll",
+		Short:   "Poll the campaign source now.",
+		Long:    "Poll the campaign source now. The control plane does it after it has answered.",
+		Example: "  adsidecar poll",
+		Args:    program.NoArguments,
+	}, func(ctx context.Context, s *session, _ []string) error {
+		a, err := s.Poll(ctx)
+		if err != nil || s.json {
+			return errors.Join(err, printJSON(s.out, a.JSON))
+		}
+		return say(s.out, "The source is polled now.")
+	})
+}

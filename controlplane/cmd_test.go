@@ -1,0 +1,234 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"adsidecar/controlplane/apiv1"
+)
+
+var update = flag.Bool("update", false, "write the transcripts anew")
+
+const secretToken = "s3cr3t-t0ken"
+
+var (
+	evening = time.Date(2026, 12, 24, 20, 30, 15, 0, time.UTC)
+	hostile = "a\x1b[31m\tred\u202e\u009b2J\n" // what a terminal would obey
+
+	spring   = json.RawMessage(`{"id":"spring","name":"Spring sale","video_url":"https://v/s","country":"us","lang":"eng","start_hour":8,"end_hour":20,"weight":3,"days":["mon","fri"],"time_zone":"America/New_York"}`)
+	springBy = apiv1.Campaign{
+		ID: "spring", Origin: apiv1.FromOperator, State: apiv1.Running, Campaign: spring, Overrides: true, ETag: `"7-ab"`, Revision: 7,
+		NextEligible: evening.Truncate(time.Minute), EligibleNow: true,
+	}
+	night = apiv1.Campaign{
+		ID: "night", Origin: apiv1.FromSource, State: apiv1.Paused, ETag: `"0-cd"`, PausedByOperator: true, NextEligible: evening.Truncate(time.Minute),
+		Campaign: json.RawMessage(`{"id":"night","name":` + quoted(hostile) + `,"video_url":"https://v/n","country":"*","lang":"fre","start_hour":0,"end_hour":24,"priority":-5}`),
+	}
+	saved  = apiv1.Saved{Revision: 8, Note: "The source's campaign is served again."}
+	diffed = apiv1.Diff{
+		Added: 1, Changed: 1, Removed: 3, Keys: 4, BytesBefore: 1000, BytesAfter: 900,
+		Ads: []apiv1.AdChange{
+			{ID: "new", After: spring},
+			{ID: "old", Before: spring},
+			{ID: "other", Before: json.RawMessage(`{"id":"other","weight":1,"name":"x"}`), After: json.RawMessage(`{"id":"other","weight":3,"days":["mon"]}`)},
+		},
+	}
+	conflict = apiv1.Conflict{
+		Message: "It was changed meanwhile.", Code: "revision_conflict", Present: &springBy,
+		Changed: []apiv1.FieldChange{{Field: "weight", Before: json.RawMessage("5"), After: json.RawMessage("3")}, {Field: "name", Before: json.RawMessage(`"\u202e"`), After: json.RawMessage("null")}},
+	}
+	invalid = apiv1.Invalid{
+		Message: "The document has invalid campaigns.", Code: "invalid_document", More: 2,
+		Fields: []apiv1.FieldError{{Field: "end_hour", Code: "out_of_range", Message: "must be 0 to 24, is 25", Row: 2, Line: 14, ID: hostile}, {Code: "malformed", Message: "is no object", Row: 3}, {Field: "lang", Code: "missing_field", Message: "lang: is missing"}},
+	}
+)
+
+func quoted(s string) string {
+	text, _ := json.Marshal(s)
+	return string(text)
+}
+
+func refusal(status int, code, message string) reply {
+	return reply{status, map[string]string{"code": code, "message": message}}
+}
+
+func page[T any](items ...T) apiv1.Page[T] { return apiv1.Page[T]{Items: items, Total: len(items)} }
+
+type commandCase struct {
+	args    string
+	stdin   string
+	replies map[string]reply
+}
+
+// TestCommands compares what each command asks, prints and ends with to its transcript in testdata/commands.
+func TestCommands(t *testing.T) {
+	getSpring := reply{200, springBy}
+	zone, half := 12.5, 0.5
+	cases := map[string]commandCase{
+		"list": {args: "campaigns list", replies: map[string]reply{"GET /campaigns?limit=500": {200, page(springBy, night)}}},
+		"list with every filter": {
+			args:    "campaigns list --country us --lang * --state paused --origin source -q x --limit 1",
+			replies: map[string]reply{"GET /campaigns?country=us&lang=%2A&limit=1&origin=source&q=x&state=paused": {200, apiv1.Page[apiv1.Campaign]{Items: []apiv1.Campaign{night}, Next: "n", Total: 9}}},
+		},
+		"list of several pages": {args: "campaigns list", replies: map[string]reply{
+			"GET /campaigns?limit=500":          {200, apiv1.Page[apiv1.Campaign]{Items: []apiv1.Campaign{springBy}, Next: "n", Total: 2}},
+			"GET /campaigns?cursor=n&limit=500": {200, apiv1.Page[apiv1.Campaign]{Items: []apiv1.Campaign{night}, Total: 2}},
+		}},
+		"list of nothing":           {args: "campaigns list", replies: map[string]reply{"GET /campaigns?limit=500": {200, `{"items":[],"total":0}`}}},
+		"list as JSON":              {args: "campaigns list -o json", replies: map[string]reply{"GET /campaigns?limit=500": {200, "{\"items\":[],\"total\":0,\n \"of_a_later_server\":\"\u009b\u202e\U000E0001\"}\n"}}},
+		"list below zero":           {args: "campaigns list --limit -1"},
+		"get":                       {args: "campaigns get spring", replies: map[string]reply{"GET /campaigns/spring": getSpring}},
+		"get as JSON":               {args: "campaigns get spring -o json", replies: map[string]reply{"GET /campaigns/spring": getSpring}},
+		"get one that is not there": {args: "campaigns get spring", replies: map[string]reply{"GET /campaigns/spring": refusal(404, "no_such_campaign", "There is no such campaign.")}},
+		"get nothing":               {args: "campaigns get"},
+		"get an empty ID":           {args: "campaigns get |"},
+		"apply a new campaign": {args: "campaigns apply -f - --comment spring~sale", stdin: string(spring), replies: map[string]reply{
+			"GET /campaigns/spring": refusal(404, "no_such_campaign", "There is no such campaign."), "PUT /campaigns/spring": {201, apiv1.Saved{Revision: 8}},
+		}},
+		"apply over a campaign": {args: "campaigns apply -f -", stdin: string(spring), replies: map[string]reply{
+			"GET /campaigns/spring": getSpring, "PUT /campaigns/spring": {200, saved},
+		}},
+		"apply what get printed": {args: "campaigns apply -f -", stdin: `{"id":"spring","etag":"\"5-old\"","campaign":{"id":"spring","weight":3}}`, replies: map[string]reply{
+			"PUT /campaigns/spring": {412, conflict},
+		}},
+		"apply over a campaign that was deleted": {args: "campaigns apply -f -", stdin: `{"etag":"\"5-old\"","campaign":{"id":"spring"}}`, replies: map[string]reply{
+			"PUT /campaigns/spring": {412, apiv1.Conflict{Message: "It was deleted.", Code: "revision_conflict"}},
+		}},
+		"apply what is there": {args: "campaigns apply -f -", stdin: string(spring), replies: map[string]reply{
+			"GET /campaigns/spring": getSpring, "PUT /campaigns/spring": {200, apiv1.Saved{Revision: 7, Note: "Nothing changed."}},
+		}},
+		"apply what get printed unchanged": {
+			args: "campaigns apply -f -", stdin: `{"id":"spring","etag":"\"5-old\"","revision":5,"campaign":{"id":"spring"}}`,
+			replies: map[string]reply{"PUT /campaigns/spring": {200, apiv1.Saved{Revision: 5}}},
+		},
+		"apply as JSON": {args: "campaigns apply -f - -o json", stdin: string(spring), replies: map[string]reply{
+			"GET /campaigns/spring": getSpring, "PUT /campaigns/spring": {200, `{"revision":8}`},
+		}},
+		"apply without being able to look": {args: "campaigns apply -f -", stdin: string(spring), replies: map[string]reply{"GET /campaigns/spring": refusal(500, "internal", "An internal error happened.")}},
+		"apply an invalid campaign": {args: "campaigns apply -f -", stdin: string(spring), replies: map[string]reply{
+			"GET /campaigns/spring": getSpring,
+			"PUT /campaigns/spring": {422, apiv1.Invalid{Message: "The campaign is not valid.", Code: "invalid_campaign", Fields: []apiv1.FieldError{{Field: "weight", Code: "out_of_range", Message: "must be 1 to 100, is 0"}}}},
+		}},
+		"apply a document": {args: "campaigns apply -f - --comment all", stdin: `{"ads":[{"id":"a"}]}`, replies: map[string]reply{
+			"POST /document": {200, apiv1.Imported{Revision: 8, Diff: diffed}},
+		}},
+		"apply a document that changes nothing": {args: "campaigns apply -f -", stdin: `{"ads":[]}`, replies: map[string]reply{"POST /document": {200, apiv1.Imported{}}}},
+		"apply an invalid document":             {args: "campaigns apply -f -", stdin: `{"ads":[]}`, replies: map[string]reply{"POST /document": {422, invalid}}},
+		"dry run of a document":                 {args: "campaigns apply -f - --dry-run", stdin: `{"ads":[]}`, replies: map[string]reply{"POST /document?dry_run=true": {200, apiv1.Imported{DryRun: true, Diff: diffed}}}},
+		"dry run of a campaign":                 {args: "campaigns apply -f - --dry-run -o json", stdin: `{"id":"a"}`, replies: map[string]reply{"POST /document?dry_run=true": {200, `{"dry_run":true}`}}},
+		"apply no JSON":                         {args: "campaigns apply -f -", stdin: `ads:`},
+		"apply another JSON":                    {args: "campaigns apply -f -", stdin: `{"campaigns":[]}`},
+		"apply what has no etag":                {args: "campaigns apply -f -", stdin: `{"campaign":{"id":"a"}}`},
+		"apply a file that is not there":        {args: "campaigns apply -f no.json"},
+		"apply nothing":                         {args: "campaigns apply"},
+		"delete two": {args: "campaigns delete night spring --comment over", replies: map[string]reply{
+			"GET /campaigns/night": {200, night}, "DELETE /campaigns/night": refusal(409, "from_source", "It is the source's: pause it."),
+			"GET /campaigns/spring": getSpring, "DELETE /campaigns/spring": {200, saved},
+		}},
+		"delete nothing":       {args: "campaigns delete"},
+		"pause":                {args: "campaigns pause night", replies: map[string]reply{"GET /campaigns/night": {200, night}, "PATCH /campaigns/night": {200, apiv1.Saved{Revision: 9}}}},
+		"unpause":              {args: "campaigns unpause night -o json", replies: map[string]reply{"GET /campaigns/night": {200, night}, "PATCH /campaigns/night": {200, apiv1.Saved{Revision: 9}}}},
+		"export":               {args: "campaigns export --origin operator", replies: map[string]reply{"GET /document?origin=operator": {200, "{\"ads\":[\n]}\n"}}},
+		"no campaigns command": {args: "campaigns nope"},
+		"diff of a file":       {args: "diff -f -", stdin: string(spring), replies: map[string]reply{"POST /document?dry_run=true": {200, apiv1.Imported{DryRun: true, Diff: diffed}}}},
+		"diff of two versions": {args: "diff v1 v2", replies: map[string]reply{"GET /versions/v1/diff/v2": {200, diffed}}},
+		"diff of one version":  {args: "diff v1"},
+		"diff of both":         {args: "diff -f - v1"},
+		"history": {args: "history", replies: map[string]reply{"GET /revisions?limit=20": {200, page(
+			apiv1.Revision{Number: 8, At: evening, Who: "local:kim", Kind: "revert", Reverts: 7, Changes: 1},
+			apiv1.Revision{Number: 7, At: evening, Who: hostile, Comment: hostile, Kind: "edit", Changes: 1})}}},
+		"history of nothing": {args: "history --limit 0", replies: map[string]reply{"GET /revisions?limit=500": {200, page[apiv1.Revision]()}}},
+		"history of a revision": {args: "history 8", replies: map[string]reply{"GET /revisions/8?limit=500": {200, apiv1.RevisionChanges{
+			Revision: apiv1.Revision{Number: 8, At: evening, Who: "kim", Comment: "why", Kind: "edit", Changes: 3},
+			Page: page(apiv1.RevisionChange{ID: hostile, After: spring}, apiv1.RevisionChange{ID: "b", Before: spring},
+				apiv1.RevisionChange{ID: "c", Before: json.RawMessage(`{"id":"c"}`), After: json.RawMessage(`{"id":"c","enabled":false}`)}),
+		}}}},
+		"history of no number": {args: "history first"},
+		"revert":               {args: "revert 7 --comment why", replies: map[string]reply{"POST /revisions/7/revert": {200, saved}}},
+		"revert revision 0":    {args: "revert 0"},
+		"versions": {args: "versions", replies: map[string]reply{"GET /versions": {200, page(
+			apiv1.Version{Version: "v3", PublishedAt: evening, Document: "0123456789abcdef", Revision: 8, Ads: 5, Keys: 4, Bytes: 900, Rejected: 1, Published: true, Kept: true},
+			apiv1.Version{Version: "v2", PublishedAt: evening, Published: true, Pinned: true, Kept: true}, apiv1.Version{Version: "v1"})}}},
+		"versions of nothing":              {args: "versions", replies: map[string]reply{"GET /versions": {200, page[apiv1.Version]()}}},
+		"rollback":                         {args: "rollback v1 --comment why", replies: map[string]reply{"POST /versions/v1/rollback": {200, apiv1.Pin{Version: "v1", Who: hostile, At: evening}}}},
+		"rollback to one that is not kept": {args: "rollback v0", replies: map[string]reply{"POST /versions/v0/rollback": refusal(404, "no_such_version", "This version is not kept.")}},
+		"resume":                           {args: "resume", replies: map[string]reply{"DELETE /pin": {204, nil}}},
+		"resume as JSON":                   {args: "resume -o json", replies: map[string]reply{"DELETE /pin": {204, nil}}},
+		"held":                             {args: "held", replies: map[string]reply{"GET /held": {200, apiv1.Held{Version: "v9", Since: evening, Reason: "max_removed_share", Message: "It removes too much.", Removed: 6, Served: 10, Share: 0.6, Limit: half}}}},
+		"held but nothing":                 {args: "held", replies: map[string]reply{"GET /held": refusal(404, "nothing_held", "Nothing is held.")}},
+		"held but nothing as JSON":         {args: "held -o json", replies: map[string]reply{"GET /held": refusal(404, "nothing_held", "Nothing is held.")}},
+		"held of a server without guards":  {args: "held", replies: map[string]reply{"GET /held": refusal(404, "not_found", "There is nothing here.")}},
+		"confirm":                          {args: "held confirm v9 --comment why", replies: map[string]reply{"POST /held/v9/confirm": {204, nil}}},
+		"refuse":                           {args: "held refuse v9", replies: map[string]reply{"POST /held/v9/refuse": {204, nil}}},
+		"confirm nothing":                  {args: "held confirm"},
+		"poll":                             {args: "poll", replies: map[string]reply{"POST /source/poll": {202, nil}}},
+		"fleet": {args: "fleet", replies: map[string]reply{"GET /fleet": {200, apiv1.Fleet{Version: "v3", InSync: 1, Behind: 1, Gone: 1, Envoys: []apiv1.Envoy{
+			{Node: "eu-1", Address: "10.0.0.1:5", Connected: true, Since: evening, Rates: &apiv1.Rates{Served: 1234.56, NoAd: 0.04}, Types: []apiv1.OfType{
+				{Type: "listeners", Version: "l1", InSync: true, Since: evening, LastAckAge: &zone}, {Type: "index", Version: "v3", InSync: true, Since: evening, LastAckAge: &zone},
+			}},
+			{Node: hostile, Address: "10.0.0.2:5", Connected: true, Since: evening, Types: []apiv1.OfType{
+				{Type: "index", Version: "v2", Since: evening, LastNack: evening, NackText: "no\n" + hostile, Rejecting: true}, {Type: "clusters", Since: evening},
+			}},
+			{Node: "eu-3", Address: "10.0.0.3:5", Since: evening},
+			{Node: "eu-4", Address: "10.0.0.4:5", Since: evening, Connected: true},
+		}}}}},
+		"fleet of nobody":    {args: "fleet", replies: map[string]reply{"GET /fleet": {200, apiv1.Fleet{}}}},
+		"fleet as something": {args: "fleet -o yaml"},
+		"explain": {args: "explain --country us --lang en --at 2026-12-24T20:30:15+01:00", replies: map[string]reply{"GET /explain?at=2026-12-24T19%3A30%3A15Z&country=us&lang=en": {
+			200,
+			`{"country":"us","lang":"eng","lang_aliases":["en","eng"],"at":"2026-12-24T19:30:00Z","key":"us/eng","eligible":[{"id":` + quoted(hostile) + `,"video_url":"https://v/s","start_hour":0,"end_hour":24}],"cycle":[0],"waiting":[],"rejected":[]}`,
+		}}},
+		"explain as JSON":                 {args: "explain --country us --lang en --json", replies: map[string]reply{"GET /explain?country=us&lang=en": {200, `{"country":"us"}`}}},
+		"explain with a cycle of none":    {args: "explain --country us --lang en", replies: map[string]reply{"GET /explain?country=us&lang=en": {200, `{"cycle":[7]}`}}},
+		"explain a wrong code":            {args: "explain --country usa --lang en", replies: map[string]reply{"GET /explain?country=usa&lang=en": refusal(400, "invalid_country", "country must be 2 ASCII letters.")}},
+		"explain at no time":              {args: "explain --country us --lang en --at noon"},
+		"explain both":                    {args: "explain --live --last-good"},
+		"no credentials":                  {args: "fleet", replies: map[string]reply{"GET /fleet": refusal(401, "unauthorized", "Sign in, or send a valid token as Authorization: Bearer.")}},
+		"not an operator":                 {args: "resume", replies: map[string]reply{"DELETE /pin": refusal(403, "read_only", "This account may read but not change anything.")}},
+		"another name":                    {args: "fleet", replies: map[string]reply{"GET /fleet": refusal(421, "unknown_host", "This address does not go by that name. Its operator can set admin.name.")}},
+		"unavailable":                     {args: "resume", replies: map[string]reply{"DELETE /pin": refusal(503, "unavailable", "The store is not available.")}},
+		"another server":                  {args: "fleet", replies: map[string]reply{"GET /fleet": {200, "<html>"}}},
+		"an error of another server":      {args: "fleet", replies: map[string]reply{"GET /fleet": {404, "404 page not found"}}},
+		"a message that a terminal obeys": {args: "fleet", replies: map[string]reply{"GET /fleet": refusal(400, hostile, hostile)}},
+		"a timeout below zero":            {args: "fleet --timeout -1s"},
+	}
+	folder := filepath.Join("testdata", "commands")
+	if *update {
+		require.NoError(t, os.RemoveAll(folder))
+		require.NoError(t, os.MkdirAll(folder, 0o755))
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			f := newFakeAPI(t, tc.replies)
+			t.Setenv(serverVariable, f.URL)
+			t.Setenv(tokenVariable, secretToken)
+			args := strings.Fields(tc.args)
+			for i, a := range args {
+				args[i] = strings.ReplaceAll(strings.ReplaceAll(a, "~", " "), "|", "")
+			}
+			got := f.transcript(args, runCommand(t, tc.stdin, args...))
+			require.NotContains(t, got, secretToken)
+			if len(f.seen()) > 0 {
+				require.Equal(t, "Bearer "+secretToken, f.token)
+			}
+			requirePrintable(t, got)
+			file := filepath.Join(folder, strings.ReplaceAll(name, " ", "_")+".txt")
+			if *update {
+				require.NoError(t, os.WriteFile(file, []byte(got), 0o600))
+			}
+			want, err := os.ReadFile(file)
+			require.NoError(t, err)
+			require.Equal(t, string(want), got)
+		})
+	}
+	files, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	require.Len(t, files, len(cases), "a transcript of no case")
+}

@@ -1,0 +1,122 @@
+// What the console's pages do beyond HTML. Without it they all work, and are as of when they were asked for.
+"use strict";
+
+// Live: each element with data-live is replaced by what the same page has now, when the served state changes. The server renders; nothing
+// is made here of what an event says.
+(function () {
+  const sign = document.getElementById("live");
+  if (!document.querySelector("[data-live]") || !window.EventSource) return;
+  const least = 1000; // ms between two refreshes
+  let events = null, timer = 0, last = 0;
+
+  function say(text, off) {
+    sign.textContent = text;
+    sign.classList.toggle("off", off);
+    sign.hidden = false;
+  }
+  function busy(element) { // somebody is in it
+    return element.contains(document.activeElement) && document.activeElement !== document.body;
+  }
+  async function refresh() {
+    timer = 0;
+    last = Date.now();
+    let text;
+    try {
+      const answer = await fetch(location.href.split("#")[0], { headers: { Accept: "text/html" }, redirect: "error" });
+      if (!answer.ok) throw new Error(answer.status);
+      text = await answer.text();
+    } catch {
+      say("Not live", true);
+      return;
+    }
+    const fresh = new DOMParser().parseFromString(text, "text/html");
+    for (const element of document.querySelectorAll("[data-live]")) {
+      const now = fresh.getElementById(element.id);
+      if (!now || busy(element) || element.innerHTML === now.innerHTML) continue;
+      const open = Array.from(element.querySelectorAll("details"), (d) => d.open);
+      element.replaceChildren(...now.childNodes);
+      const details = element.querySelectorAll("details");
+      if (details.length === open.length) details.forEach((d, i) => { d.open = open[i]; });
+    }
+    say("Live", false);
+  }
+  function soon() {
+    if (!timer) timer = setTimeout(refresh, Math.max(0, least - (Date.now() - last)));
+  }
+  function start() {
+    if (events || document.hidden) return;
+    events = new EventSource("/api/v1/events");
+    events.addEventListener("open", () => say("Live", false));
+    events.addEventListener("status", soon);
+    events.addEventListener("error", () => say("Not live", true)); // the browser tries again by itself
+  }
+  function stop() { // a page that nobody sees needs no connection
+    if (events) events.close();
+    events = null;
+  }
+  document.addEventListener("visibilitychange", () => (document.hidden ? stop() : start()));
+  window.addEventListener("pagehide", stop);
+  window.addEventListener("pageshow", start);
+  start();
+})();
+
+// Forms that say what is wrong as one types. The rules are the attributes of the fields, which a browser checks without this too; the
+// API has the last word.
+(function () {
+  function message(field) {
+    const state = field.validity;
+    if (state.valid) return "";
+    if (state.valueMissing) return "This is needed.";
+    if (state.patternMismatch) return field.title || field.validationMessage;
+    if (state.rangeUnderflow || state.rangeOverflow) return "From " + field.min + " to " + field.max + ".";
+    if (state.badInput || state.stepMismatch) return "A whole number.";
+    return field.validationMessage;
+  }
+  function show(field) {
+    const place = document.getElementById("e-" + field.name);
+    if (!place) return;
+    const text = message(field);
+    const row = field.closest(".field");
+    if (row) row.classList.toggle("wrong", text !== "");
+    if (text) field.setAttribute("aria-invalid", "true");
+    else field.removeAttribute("aria-invalid");
+    place.replaceChildren();
+    if (text) place.appendChild(document.createElement("p")).textContent = text;
+  }
+  function together(form) { // rules over two fields
+    const from = form.elements.start_at, until = form.elements.end_at;
+    if (!from || !until) return;
+    const ends = Date.parse(until.value), begins = Date.parse(from.value);
+    until.setCustomValidity(ends <= begins ? "The flight must end after it begins." : "");
+  }
+  for (const form of document.querySelectorAll("form[data-check]")) {
+    form.noValidate = true;
+    const touched = new Set();
+    form.addEventListener("focusout", (event) => {
+      if (event.target.name && event.target.value !== "") touched.add(event.target.name);
+      together(form);
+      // A message that moves a button away from under the mouse would undo the click; sending shows them all anyhow.
+      if (event.relatedTarget && event.relatedTarget.type === "submit") return;
+      if (touched.has(event.target.name)) show(event.target);
+    });
+    form.addEventListener("input", (event) => {
+      together(form);
+      // While somebody begins to type nothing is wrong yet, unless it was said to be.
+      if (touched.has(event.target.name) || event.target.getAttribute("aria-invalid") || event.target.validity.valid) show(event.target);
+      if (event.target.name === "start_at" && form.elements.end_at.value) show(form.elements.end_at);
+    });
+    form.addEventListener("submit", (event) => {
+      together(form);
+      let first = null;
+      for (const field of form.elements) {
+        if (!field.name || !field.willValidate) continue;
+        touched.add(field.name);
+        show(field);
+        if (!field.validity.valid && !first) first = field;
+      }
+      if (!first) return;
+      event.preventDefault();
+      first.focus();
+    });
+  }
+})();

@@ -1,0 +1,199 @@
+package console
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/compile"
+	"adsidecar/controlplane/zone"
+)
+
+// pageSize is how much a list shows at once.
+const pageSize = "50"
+
+// row is a campaign in a list.
+type row struct {
+	apiv1.Campaign
+	Fields document
+}
+
+func newRow(campaign apiv1.Campaign) (row, error) {
+	r := row{Campaign: campaign}
+	err := json.Unmarshal(campaign.Campaign, &r.Fields)
+	return r, err
+}
+
+type campaignsData struct {
+	Filter   url.Values
+	Filtered bool
+	Rows     []row
+	Total    int
+	Next     string // address of the following page
+	First    string // address of the first page; empty: this is it
+	States   []string
+}
+
+// filters are the parameters of the list that the API has too.
+var filters = []string{"q", "country", "lang", "state", "origin"}
+
+func (c *console) campaigns(r *http.Request) (*view, error) {
+	asked := r.URL.Query()
+	filter := url.Values{}
+	for _, name := range filters {
+		if value := asked.Get(name); value != "" {
+			filter.Set(name, value)
+		}
+	}
+	data := campaignsData{
+		Filter: filter, Filtered: len(filter) > 0,
+		States: []string{apiv1.Running, apiv1.Scheduled, apiv1.Paused, apiv1.Ended, apiv1.Shadowed},
+	}
+	list, err := paged[apiv1.Campaign](c, r, "/campaigns", filter)
+	if err != nil {
+		return nil, err
+	}
+	data.Total, data.Next, data.First = list.Total, list.next, list.first
+	for _, campaign := range list.Items {
+		found, err := newRow(campaign)
+		if err != nil {
+			return nil, err
+		}
+		data.Rows = append(data.Rows, found)
+	}
+	return &view{Template: "campaigns.html", Title: "Campaigns", Section: "campaigns", Data: data}, nil
+}
+
+// list is a page of a list with the addresses of others.
+type list[T any] struct {
+	apiv1.Page[T]
+	next, first string
+}
+
+// paged asks for the page of a list that r asks for.
+func paged[T any](c *console, r *http.Request, path string, filter url.Values) (list[T], error) {
+	var found list[T]
+	query := url.Values{"limit": {pageSize}}
+	for name, values := range filter {
+		query[name] = values
+	}
+	cursor := r.URL.Query().Get("cursor")
+	if cursor != "" {
+		query.Set("cursor", cursor)
+		found.first = addressOf(r.URL.Path, filter)
+	}
+	var err error
+	if found.Page, err = get[apiv1.Page[T]](c, r, path, query); err != nil {
+		return found, err
+	}
+	if found.Next != "" {
+		next := url.Values{"cursor": {found.Next}}
+		for name, values := range filter {
+			next[name] = values
+		}
+		found.next = addressOf(r.URL.Path, next)
+	}
+	return found, nil
+}
+
+func addressOf(path string, query url.Values) string {
+	return (&url.URL{Path: path, RawQuery: query.Encode()}).String()
+}
+
+type campaignData struct {
+	row
+	Form form
+	// Why it is or is not served now, where its country and language are exact ones.
+	Served  bool
+	Turns   int // of Cycle
+	Cycle   int
+	Reason  string
+	Instead []compile.Ad
+
+	AgainstSource []difference // of an override
+	Conflict      *conflict
+	Zones         []string
+}
+
+// conflict is what somebody else did since the form was filled in.
+type conflict struct {
+	Deleted bool
+	Fields  []difference // Before: what is there; After: what was typed
+}
+
+func (c *console) newCampaign(*http.Request) (*view, error) {
+	values := url.Values{"enabled": {"on"}, "start_hour": {"0"}, "end_hour": {"24"}}
+	return campaignView(campaignData{Form: newForm(values, true)}), nil
+}
+
+func campaignView(data campaignData) *view {
+	title := "New campaign"
+	if !data.Form.New {
+		title = data.ID
+	}
+	data.Zones = zone.Names()
+	return &view{Template: "campaign.html", Title: title, Section: "campaigns", Data: data}
+}
+
+func (c *console) campaign(r *http.Request) (*view, error) {
+	data, err := c.look(r, r.URL.Query().Get("id"))
+	if err != nil {
+		return nil, err
+	}
+	values := valuesOf(data.Campaign.Campaign)
+	values.Set("etag", data.ETag)
+	data.Form = newForm(values, false)
+	return campaignView(data), nil
+}
+
+// look finds a campaign with what becomes of it.
+func (c *console) look(r *http.Request, id string) (campaignData, error) {
+	found, err := get[apiv1.Campaign](c, r, "/campaigns/"+segment(id), nil)
+	if err != nil {
+		return campaignData{}, err
+	}
+	data := campaignData{}
+	if data.row, err = newRow(found); err != nil {
+		return data, err
+	}
+	if found.Overrides && !isNull(found.Source) {
+		data.AgainstSource = differences(found.Source, found.Campaign)
+	}
+	return data, c.explain(r, &data)
+}
+
+// explain asks why the campaign is or is not served now.
+func (c *console) explain(r *http.Request, data *campaignData) error {
+	if data.Fields.Country == "*" || data.Fields.Lang == "*" {
+		return nil
+	}
+	found, err := get[compile.Explanation](c, r, "/explain", url.Values{"country": {data.Fields.Country}, "lang": {data.Fields.Lang}})
+	var answered *apiError
+	if errors.As(err, &answered) {
+		return nil // the campaign can be shown and changed without
+	}
+	if err != nil {
+		return err
+	}
+	data.Cycle = len(found.Cycle)
+	for place, ad := range found.Eligible {
+		if ad.ID != data.ID {
+			data.Instead = append(data.Instead, ad)
+			continue
+		}
+		data.Served = true
+		for _, turn := range found.Cycle {
+			if turn == place {
+				data.Turns++
+			}
+		}
+	}
+	for _, waiting := range found.Waiting {
+		if waiting.ID == data.ID && !data.Served {
+			data.Reason = waiting.Reason
+		}
+	}
+	return nil
+}

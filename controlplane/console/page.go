@@ -1,0 +1,143 @@
+package console
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+
+	"adsidecar/controlplane/access"
+	"adsidecar/controlplane/apiv1"
+)
+
+// maxForm bounds a form: a campaign is at most about 4 KiB, and browsers write a byte as up to three.
+const maxForm = 64 << 10
+
+// view is what a handler found: a page, or where to go.
+type view struct {
+	Template string
+	Status   int // 0: 200
+	Title    string
+	Section  string // of the navigation
+	Data     any
+
+	redirect string
+}
+
+func redirect(to string) *view { return &view{redirect: to} }
+
+// page is what every template gets.
+type page struct {
+	view
+	Identity access.Identity
+	Operator bool // may write
+	SignOut  bool // there is a session to end
+	Pin      *apiv1.Pin
+	Held     *apiv1.Held
+	// Unknown says that what is pinned and held could not be learned.
+	Unknown bool
+	Done    string // what was just done
+	Here    string // address of this page
+	Now     time.Time
+}
+
+// done says what a form did. The address has its key, so that nobody's link can put words into our page.
+var done = map[string]string{
+	"created":  "The campaign is created.",
+	"saved":    "The campaign is saved.",
+	"paused":   "The campaign is paused.",
+	"unpaused": "The campaign runs again.",
+	"deleted":  "The campaign is deleted.",
+	"restored": "Your campaign is deleted. The source’s campaign with this ID is served again.",
+	"reverted": "The change is undone, as a new revision.",
+	"rolled":   "Rolled back. This version stays until you resume.",
+	"resumed":  "Resumed. The newest version is published from now on.",
+	"confirm":  "The held version is confirmed and will be published.",
+	"refuse":   "The held version is refused. What was served before stays.",
+	"poll":     "The source is being asked now.",
+}
+
+// handle makes a page of what show finds.
+func (c *console) handle(show func(*http.Request) (*view, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			if access.From(r.Context()).Role < access.Operator {
+				c.fail(w, r, &apiError{status: http.StatusForbidden, Code: "read_only", Message: "This account may read but not change anything."})
+				return
+			}
+			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+			if err := r.ParseForm(); err != nil {
+				c.fail(w, r, &apiError{status: http.StatusBadRequest, Code: "invalid_form", Message: "The form could not be read, or is too large."})
+				return
+			}
+		}
+		found, err := show(r)
+		switch {
+		case err != nil:
+			c.fail(w, r, err)
+		case found.redirect != "":
+			http.Redirect(w, r, found.redirect, http.StatusSeeOther)
+		default:
+			c.render(w, r, found)
+		}
+	})
+}
+
+// failure is the data of the error page.
+type failure struct {
+	Heading, Message, Code string
+	Retry                  bool
+}
+
+// fail shows why there is no page. Errors that are not the API's are for the log.
+func (c *console) fail(w http.ResponseWriter, r *http.Request, err error) {
+	status := http.StatusInternalServerError
+	data := failure{Heading: "Something went wrong", Message: "This page could not be made. The log of the control plane says why.", Code: "internal"}
+	var answered *apiError
+	if errors.As(err, &answered) {
+		status = answered.status
+		data.Message, data.Code = answered.Message, answered.Code
+		switch {
+		case status == http.StatusNotFound:
+			data.Heading = "Not found"
+		case status == http.StatusForbidden:
+			data.Heading = "Not allowed"
+		case status == http.StatusPreconditionFailed:
+			data.Heading = "Somebody else was faster"
+			data.Message += " Go back, load the page again, and decide anew."
+		case status >= http.StatusInternalServerError:
+			data.Heading, data.Retry = "The control plane cannot answer right now", true
+		default:
+			data.Heading = "That did not work"
+		}
+	} else {
+		c.log.Error("console page", zap.String("path", r.URL.Path), zap.Error(err))
+	}
+	c.render(w, r, &view{Template: "error.html", Status: status, Title: data.Heading, Data: data})
+}
+
+func (c *console) render(w http.ResponseWriter, r *http.Request, v *view) {
+	id := access.From(r.Context())
+	p := page{
+		view: *v, Identity: id, Operator: id.Role >= access.Operator, SignOut: id.Via != access.ViaLoopback && r.Header.Get("Authorization") == "",
+		Done: done[r.URL.Query().Get("done")], Here: r.URL.RequestURI(), Now: c.now().UTC(),
+	}
+	var pinErr, heldErr error
+	p.Pin, pinErr = find[apiv1.Pin](c, r, "/pin")
+	p.Held, heldErr = find[apiv1.Held](c, r, "/held")
+	p.Unknown = pinErr != nil || heldErr != nil
+	var body bytes.Buffer
+	if err := c.pages[v.Template].ExecuteTemplate(&body, "layout.html", p); err != nil {
+		c.log.Error("console page", zap.String("path", r.URL.Path), zap.Error(err))
+		http.Error(w, "This page could not be made. The log of the control plane says why.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	if v.Status != 0 {
+		w.WriteHeader(v.Status)
+	}
+	_, _ = w.Write(body.Bytes()) // the client may be gone
+}

@@ -1,0 +1,137 @@
+package publish
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"adsidecar/controlplane/campaign"
+	"adsidecar/controlplane/compile"
+	"adsidecar/controlplane/revision"
+)
+
+// material is a decoded document with what is known of it.
+type material struct {
+	document           *campaign.Document
+	sourceTime, readAt time.Time
+	sum                string    // SHA-256 in hex; only with operators, who see it
+	good               *lastGood // what is to be written to disk once its index is published; nil: it comes from there
+}
+
+func (l *Loop) decode(snapshot campaign.Snapshot, readAt time.Time) (*material, error) {
+	document, err := campaign.Decode(snapshot.Data)
+	if err != nil {
+		return nil, fmt.Errorf("document: %w", err)
+	}
+	m := &material{document: document, sourceTime: snapshot.SourceTime, readAt: readAt}
+	if l.operators != nil {
+		sum := sha256.Sum256(snapshot.Data)
+		m.sum = hex.EncodeToString(sum[:])
+	}
+	return m, nil
+}
+
+// build compiles a document under the operators' rows. Effective is nil without operators.
+func (l *Loop) build(m *material, started time.Time) (*campaign.Effective, *compile.Result, verdict) {
+	var effective *campaign.Effective
+	document := m.document
+	if l.operators != nil {
+		effective = l.overlay.Apply(m.document, campaigns(l.said.Rows))
+		document = effective.Document
+	}
+	index, err := compile.Compile(document, compile.Params{SourceTime: m.sourceTime, MaxBytes: l.maxBytes, Now: l.now()})
+	l.metrics.compileSeconds.Observe(time.Since(started).Seconds())
+	switch {
+	case errors.Is(err, compile.ErrTooLarge):
+		return nil, nil, verdict{outcomeTooLarge, err}
+	case err != nil:
+		return nil, nil, verdict{outcomeUnusable, fmt.Errorf("compile: %w", err)}
+	}
+	return effective, index, verdict{outcome: outcomeOK}
+}
+
+// try makes a document the candidate, if it can be compiled.
+func (l *Loop) try(m *material, started time.Time) verdict {
+	effective, index, found := l.build(m, started)
+	if found.err != nil {
+		if l.operators != nil {
+			l.pending = m // other rows may make it usable, though the source does not send it again
+		}
+		return found
+	}
+	l.pending = nil
+	l.describeDocument(m.sourceTime, index)
+	l.readAt, l.unsaved = m.readAt, m.good
+	m.good = nil
+	l.adopt(m, effective, index)
+	return found
+}
+
+// recompile compiles the candidate's document again: the operators' rows or the day are others. The source is not asked.
+func (l *Loop) recompile() error {
+	effective, index, found := l.build(l.current, time.Now())
+	if found.err != nil {
+		return found.err
+	}
+	// It is the same document. But a version that proxies have loaded stays the one that the document is known by: if they refuse the
+	// new one, it is not for the document on disk.
+	if l.stored == l.candidate.Version && (l.operators == nil || !l.proven && !l.sink.Acknowledged(l.stored)) {
+		l.stored = index.Version
+	}
+	l.adopt(l.current, effective, index)
+	return nil
+}
+
+// renew compiles the candidate's document again once it may mean something else: at midnight, where it has flights or time zones. The
+// source need not answer for that.
+func (l *Loop) renew() {
+	if l.current == nil || l.until.IsZero() || l.now().Before(l.until) {
+		return
+	}
+	if err := l.recompile(); err != nil {
+		// Flights that come into sight may make it too large. Envoys have days ahead; the next midnight is another try.
+		l.metrics.publishErrors.WithLabelValues("error").Inc()
+		l.log.Error("index not renewed for the new day, the last one stays", zap.Error(err))
+		l.until = l.until.Add(24 * time.Hour)
+	}
+}
+
+// adopt makes a document's index the candidate. The document is kept if it is to be compiled again.
+func (l *Loop) adopt(m *material, effective *campaign.Effective, index *compile.Result) {
+	l.until = index.Until
+	l.candidate = index
+	if l.published != nil && index.Version == l.published.Version {
+		l.published = index // the same content: one copy is enough
+	}
+	l.current = nil
+	if l.operators != nil || !l.until.IsZero() {
+		l.current = m
+	}
+	if l.maxShare < 1 {
+		l.inForce = m.document
+		if effective != nil {
+			l.inForce = effective.Document
+		}
+	}
+	if effective == nil {
+		return
+	}
+	l.meta = l.metaOf(m, index)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.view = &View{
+		Effective: effective, Revision: l.said.Rows.Revision(), DocumentSHA256: m.sum, SourceTime: m.sourceTime, Index: index,
+	}
+}
+
+// metaOf is what is kept of a version that was compiled under the present rows.
+func (l *Loop) metaOf(m *material, index *compile.Result) revision.Version {
+	if l.operators == nil {
+		return revision.Version{}
+	}
+	return revision.Version{Hash: index.Version, Source: m.sum, Revision: l.said.Rows.Revision(), Report: reportOf(index)}
+}

@@ -1,0 +1,121 @@
+package publish
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"adsidecar/controlplane/compile"
+	"adsidecar/controlplane/revision"
+)
+
+// Report is what a kept version tells of itself: the Report of a revision.Version, whose Source is the SHA-256 of the source's document in
+// hex.
+type Report struct {
+	SourceTime time.Time `json:"source_time,omitzero"`
+	Ads        int       `json:"ads"`
+	// Keys counts pairs of country and language, language aliases counted each.
+	Keys     int            `json:"keys"`
+	Rejected int            `json:"rejected"`
+	Reasons  map[string]int `json:"rejected_by_reason,omitempty"`
+	// CutCycles counts cycles whose weights were made smaller; TimeZones is the release of the tz database, where zones count.
+	CutCycles int    `json:"cut_cycles,omitempty"`
+	TimeZones string `json:"time_zones,omitempty"`
+}
+
+// ReportOf reads the report of a version that a Loop kept.
+func ReportOf(v revision.Version) (Report, error) {
+	var r Report
+	if err := json.Unmarshal(v.Report, &r); err != nil {
+		return Report{}, fmt.Errorf("report of version %s: %w", v.Hash, err)
+	}
+	return r, nil
+}
+
+func reportOf(index *compile.Result) []byte {
+	// Strings, numbers and times within the range of JSON: nothing that could fail.
+	report, _ := json.Marshal(Report{
+		SourceTime: index.SourceTime.UTC(), Ads: index.Ads, Keys: index.Keys, Rejected: index.Rejected, Reasons: index.Reasons,
+		CutCycles: index.CutCycles, TimeZones: index.TimeZones,
+	})
+	return report
+}
+
+// The waits between tries to keep a version.
+const (
+	firstKeepRetry = time.Second
+	lastKeepRetry  = time.Minute
+)
+
+// keepVersion has a version kept that the sink has accepted, in place of one that still waits for that.
+func (l *Loop) keepVersion(r release) {
+	if l.operators == nil {
+		return
+	}
+	r.meta.At = l.now().UTC()
+	select {
+	case <-l.toKeep:
+	default:
+	}
+	l.toKeep <- r // there is room: nobody else sends
+}
+
+// keepVersions keeps published versions until ctx ends, on disk and in the store. One that is not kept when the program dies is kept when
+// it is published by the next one.
+func (l *Loop) keepVersions(ctx context.Context) {
+	reports := reporter{log: l.log, now: l.now}
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	for {
+		var r release
+		select {
+		case <-ctx.Done():
+			return
+		case r = <-l.toKeep:
+		}
+		for wait := firstKeepRetry; ; wait = min(2*wait, lastKeepRetry) {
+			err := l.keepOne(ctx, r)
+			if ctx.Err() != nil {
+				return
+			}
+			l.noteKept(&reports, err)
+			if err == nil {
+				break
+			}
+			retry.Reset(wait)
+			select {
+			case <-ctx.Done():
+				return
+			case r = <-l.toKeep:
+				wait = firstKeepRetry / 2
+			case <-retry.C:
+			}
+		}
+	}
+}
+
+func (l *Loop) keepOne(ctx context.Context, r release) error {
+	var onDisk error
+	if l.store != nil {
+		onDisk = l.store.saveIndex(&lastIndex{
+			indexMetadata: indexMetadata{Source: identify(l.source), ReadAt: r.readAt, Version: r.meta}, Data: r.index.Bytes,
+		})
+	}
+	err := l.operators.KeepVersion(ctx, r.meta, r.index.Bytes)
+	return errors.Join(onDisk, err)
+}
+
+func (l *Loop) noteKept(reports *reporter, err error) {
+	class := ""
+	if err != nil {
+		class = "error"
+		l.metrics.keepErrors.Inc()
+	}
+	reports.report(class, err, "published version not kept", "published version kept again")
+	l.mu.Lock()
+	l.status.Operators = l.status.Operators.with(func(s *OperatorsStatus) { s.KeepError = text(err) })
+	l.mu.Unlock()
+	l.announce()
+}

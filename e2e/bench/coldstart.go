@@ -49,7 +49,7 @@ func (g *gateway) servesNow(token, path string) error {
 	return err
 }
 
-// coldStarts starts each gateway n times, in turns, and returns both figures of each.
+// coldStarts starts each gateway n times, in turns, and returns both figures of each: with an error, those before it.
 func coldStarts(ctx context.Context, e *edge, n int, gateways []*gateway, path string) ([][]report.Cell, error) {
 	cells := make([][]report.Cell, len(gateways))
 	for i := range cells {
@@ -59,7 +59,7 @@ func coldStarts(ctx context.Context, e *edge, n int, gateways []*gateway, path s
 		for i, g := range gateways {
 			took, cpu, err := g.coldStart(ctx, e.token, path)
 			if err != nil {
-				return nil, err
+				return cells, err
 			}
 			cells[i][0], cells[i][1] = append(cells[i][0], took), append(cells[i][1], cpu)
 		}

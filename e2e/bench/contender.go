@@ -110,7 +110,8 @@ func tables(all []measured) []report.Table {
 	return result
 }
 
-// measure lets the contenders take turns, rounds times. Each round begins with another one, so that none always follows the same.
+// measure lets the contenders take turns, rounds times. Each round begins with another one, so that none always follows the same. With
+// an error it returns the rounds in which all took part.
 func measure(ctx context.Context, contenders []*contender, rounds int, duration time.Duration) ([]measured, error) {
 	all := make([]measured, len(contenders))
 	for i, c := range contenders {
@@ -120,8 +121,14 @@ func measure(ctx context.Context, contenders []*contender, rounds int, duration 
 		for i := range contenders {
 			i = (i + n) % len(contenders)
 			r, err := contenders[i].round(ctx, duration)
+			if err == nil {
+				err = ctx.Err()
+			}
 			if err != nil {
-				return nil, fmt.Errorf("%s, %s: %w", all[i].Group, all[i].Name, err)
+				for i := range all {
+					all[i].Rounds = all[i].Rounds[:min(n, len(all[i].Rounds))]
+				}
+				return all, fmt.Errorf("%s, %s: %w", all[i].Group, all[i].Name, err)
 			}
 			all[i].Rounds = append(all[i].Rounds, r)
 		}

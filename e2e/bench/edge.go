@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"adsidecar/e2e/bench/workload"
@@ -18,6 +19,9 @@ import (
 //go:embed ads.lua
 var adsLua string
 
+// loadProcess is the name of this process among a contender's.
+const loadProcess = "the load"
+
 // clientID is the app client of all tokens.
 const clientID = "game"
 
@@ -26,7 +30,7 @@ type edge struct {
 	o        options
 	stack    *stack.Stack
 	requests []workload.Request
-	table    adTable // let go once all is checked
+	table    adTable
 	tokens   []string
 	token    string // bootstraps need none; checks do
 	gateways []*gateway
@@ -62,11 +66,12 @@ func (e *edge) close() error {
 	return errors.Join(err, e.stack.Close())
 }
 
-// gateway is one Envoy with one worker, and its bootstrap. It can be started again.
+// gateway is one Envoy, with one worker unless it is told otherwise, and its bootstrap. It can be started again.
 type gateway struct {
 	name, file      string
 	listener, admin *stack.Port
 	binary          string
+	workers         int
 	process         *stack.Process // nil while it does not run
 }
 
@@ -84,7 +89,7 @@ func (e *edge) gateway(ctx context.Context, name string, withIndex bool, change 
 	if err != nil {
 		return nil, err
 	}
-	g := &gateway{name: name, file: filepath.Join(e.stack.Dir, name+".yaml"), binary: e.o.tools.Envoy}
+	g := &gateway{name: name, file: filepath.Join(e.stack.Dir, name+".yaml"), binary: e.o.tools.Envoy, workers: 1}
 	if g.listener, err = stack.ReservePort(); err != nil {
 		return nil, err
 	}
@@ -107,7 +112,7 @@ func (g *gateway) start() error {
 	var err error
 	g.process, err = stack.StartProcess(stack.Command{
 		Name: g.name, Path: "/bin/sh",
-		Args: []string{"-c", `exec "$0" "$@" >/dev/null`, g.binary, "-c", g.file, "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"},
+		Args: []string{"-c", `exec "$0" "$@" >/dev/null`, g.binary, "-c", g.file, "--concurrency", strconv.Itoa(g.workers), "--disable-hot-restart", "--log-level", "warning"},
 	})
 	return err
 }
@@ -139,15 +144,15 @@ func adPath(r workload.Request) string {
 	return "/ad_request?country=" + r.Key.Country + "&lang=" + r.Key.Lang
 }
 
-// contender asks this gateway: as many connections as there are tokens, each with a share of the requests. A miss is 404, unless all
-// answers are the same one.
-func (e *edge) contender(g *gateway, group, name, constant string, processes map[string]int) *contender {
-	processes["Envoy"], processes["the load"] = g.process.PID(), os.Getpid()
+// contender asks this gateway over some connections, each with a share of the requests and a token of its own while there are as many. A
+// miss is 404, unless all answers are the same one.
+func (e *edge) contender(g *gateway, connections int, group, name, constant string, processes map[string]int) *contender {
+	processes["Envoy"], processes[loadProcess] = g.process.PID(), os.Getpid()
 	c := &contender{group: group, name: name, processes: processes}
 	paths := e.paths()
-	open := make([]*wire, len(e.tokens))
-	for i, token := range e.tokens {
-		at := i
+	open := make([]*wire, connections)
+	for i := range open {
+		token, at := e.tokens[i%len(e.tokens)], i
 		c.asks = append(c.asks, func(context.Context) (err error) {
 			if open[i] == nil {
 				if open[i], err = dialWire(g.listener.Address(), token); err != nil {
@@ -155,7 +160,7 @@ func (e *edge) contender(g *gateway, group, name, constant string, processes map
 				}
 			}
 			r := &paths[at%len(paths)]
-			at += len(e.tokens)
+			at += connections
 			status, body, err := open[i].get(r.path)
 			if err == nil && status != r.status && constant == "" {
 				err = fmt.Errorf("status %d instead of %d: %.200s", status, r.status, body)

@@ -40,19 +40,33 @@ var fleetNames = [fleetRows]string{
 	fleetSlow:    "the ads change, and all Envoys are slow",
 }
 
+const fleetPart = "fleet"
+
 // runFleet measures one control plane with many Envoys.
-func runFleet(ctx context.Context, o options) (*report.Result, error) {
+func runFleet(ctx context.Context, o options, rec *recorder) error {
 	o = o.or(5, 0, 1, 0)
+	rec.part(ctx, fleetPart, 5*time.Minute, new(report.Result), func(ctx context.Context, r *report.Result) error {
+		return measureFleet(ctx, o, r)
+	})
+	return nil
+}
+
+func measureFleet(ctx context.Context, o options, result *report.Result) error {
 	// A connection is a file for each of its ends; the control plane is another process with the same limit.
 	if err := fleet.Files(fleetSize + 2*stalledSize + 200); err != nil {
-		return nil, err
+		return err
 	}
 	b, err := startFleet(ctx, o)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r, err := b.measure(ctx)
-	return r, errors.Join(err, b.close())
+	err = errors.Join(b.measure(ctx), b.close())
+	r := fleetResult(b.rows, b.cutOffs)
+	result.Title, result.Method = r.Title, r.Method
+	if len(b.rows[fleetStart]) > 0 {
+		result.Tables, result.Targets = r.Tables, r.Targets
+	}
+	return err
 }
 
 func startFleet(ctx context.Context, o options) (*fleetBench, error) {
@@ -79,13 +93,13 @@ func startFleet(ctx context.Context, o options) (*fleetBench, error) {
 }
 
 // measure lets everything happen in turn, round after round.
-func (b *fleetBench) measure(ctx context.Context) (*report.Result, error) {
+func (b *fleetBench) measure(ctx context.Context) error {
 	for n := range b.options.rounds {
 		if err := b.round(ctx, n == b.options.rounds-1 && !b.options.quick); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return fleetResult(b.rows, b.cutOffs), nil
+	return nil
 }
 
 func (b *fleetBench) round(ctx context.Context, whole bool) error {

@@ -1,8 +1,12 @@
 // Command bench measures the system on this machine and holds the figures against their targets. `make bench` and its like run it.
 //
-//	bench requests|users|push|fleet …   measure, print the tables, write bench/results/NAME.json
-//	bench quick                         a short version of all: bench/results/quick-NAME.json
+//	bench requests|users|push|fleet …   measure, print the tables, write bench/results/PART.json
+//	bench -only 'push/limit' push       measure these parts alone
+//	bench quick                         a short version: bench/results/quick-PART.json
 //	bench report                        write docs/PERFORMANCE.md from bench/results
+//
+// A benchmark has parts, and each part a file: it is written when the part ends, also when it failed or was interrupted, with what it has
+// measured until then. The exit code says that something failed.
 //
 // Rounds of all contenders take turns, so that whatever else the machine does meets them all; a figure is the median of the rounds, with the
 // least and the greatest. The load comes from the same machine, and on few cores takes a share of them: compare contenders, and take the CPU
@@ -18,6 +22,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"syscall"
 	"time"
 
@@ -25,16 +31,20 @@ import (
 	"adsidecar/e2e/stack"
 )
 
-// benchmarks are in the order of the report.
+// benchmarks are in the order of the report. Each measures its parts in their order.
 var benchmarks = []struct {
-	name string
-	run  func(context.Context, options) (*report.Result, error)
+	name  string
+	parts []string
+	run   func(context.Context, options, *recorder) error
 }{
-	{"requests", runRequests},
-	{"users", runUsers},
-	{"push", runPush},
-	{"fleet", runFleet},
+	{"requests", []string{requestsPart, latencyPart, wholePart, coldPart}, runRequests},
+	{"users", []string{usersPart}, runUsers},
+	{"push", []string{compilePart, memoryPart, pushPart, endurancePart, limitPart}, runPush},
+	{"fleet", []string{fleetPart}, runFleet},
 }
+
+// quickBenchmarks are those of `bench quick`: what has targets.
+var quickBenchmarks = []string{"requests", "push", "fleet"}
 
 // children are what a benchmark starts this program as, in a process whose CPU and memory are its own.
 var children = map[string]func(ctx context.Context, args []string) error{}
@@ -46,6 +56,8 @@ type options struct {
 	// rounds and duration are of each contender, and of one of its rounds. 0: what the benchmark thinks right.
 	rounds   int
 	duration time.Duration
+	// only chooses parts by their names. Nil: all.
+	only     *regexp.Regexp
 	tools    *stack.Tools
 	programs *stack.Programs
 	// say tells a person what is going on.
@@ -87,7 +99,7 @@ func first(args []string) string {
 }
 
 // errUsage is returned for wrong arguments.
-var errUsage = errors.New("usage: bench [-rounds n] [-duration 2s] [-quick] requests|users|push|fleet …, bench quick or bench report")
+var errUsage = errors.New("usage: bench [-rounds n] [-duration 2s] [-quick] [-only regexp] requests|users|push|fleet …, bench quick or bench report")
 
 // parse reads the command line: the options, and the names of what is to be run.
 func parse(args []string, errs io.Writer) (options, []string, error) {
@@ -97,6 +109,10 @@ func parse(args []string, errs io.Writer) (options, []string, error) {
 	f.IntVar(&o.rounds, "rounds", 0, "rounds of each contender (default: each benchmark's own)")
 	f.DurationVar(&o.duration, "duration", 0, "of a round (default: each benchmark's own)")
 	f.BoolVar(&o.quick, "quick", false, "measure less, for a first look")
+	f.Func("only", "`regexp` of the parts to measure, e.g. push/limit (default: all)", func(text string) (err error) {
+		o.only, err = regexp.Compile(text)
+		return err
+	})
 	if err := f.Parse(args); err != nil {
 		return o, nil, err
 	}
@@ -109,26 +125,33 @@ func parse(args []string, errs io.Writer) (options, []string, error) {
 	}
 	if len(names) == 1 && names[0] == "quick" {
 		o.quick = true
-		names = nil
-		for _, b := range benchmarks {
-			names = append(names, b.name)
-		}
+		names = slices.Clone(quickBenchmarks)
 	}
+	chosen := false
 	for _, name := range names {
-		if benchmark(name) == nil {
+		i := benchmark(name)
+		if i < 0 {
 			return o, nil, errUsage
 		}
+		chosen = chosen || slices.ContainsFunc(benchmarks[i].parts, o.wants)
+	}
+	if !chosen {
+		return o, nil, fmt.Errorf("no part of %v matches %s", names, o.only)
 	}
 	return o, names, nil
 }
 
-func benchmark(name string) func(context.Context, options) (*report.Result, error) {
-	for _, b := range benchmarks {
+// wants tells whether a part is to be measured.
+func (o options) wants(part string) bool { return o.only == nil || o.only.MatchString(part) }
+
+// benchmark is the place of a benchmark; -1 if there is none of that name.
+func benchmark(name string) int {
+	for i, b := range benchmarks {
 		if b.name == name {
-			return b.run
+			return i
 		}
 	}
-	return nil
+	return -1
 }
 
 // command is main with its surroundings passed in. It returns the exit code: 0 for figures and --help, 1 for a failure, 2 for wrong
@@ -167,18 +190,14 @@ func run(ctx context.Context, o options, names []string, out, progress io.Writer
 		return err
 	}
 	for _, name := range names {
-		machine := describe(ctx, o.tools)
-		r, e := benchmark(name)(ctx, o)
-		if e != nil {
-			err = errors.Join(err, fmt.Errorf("%s: %w", name, e))
+		b := benchmarks[benchmark(name)]
+		if !slices.ContainsFunc(b.parts, o.wants) {
 			continue
 		}
-		r.Name, r.Machine = name, machine
-		if o.quick {
-			r.Name = "quick-" + name
+		rec := &recorder{o: o, out: out, results: results, machine: func() report.Machine { return describe(ctx, o.tools) }}
+		if e := errors.Join(b.run(ctx, o, rec), rec.err); e != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", name, e))
 		}
-		_, e = io.WriteString(out, r.Text()+"\n")
-		err = errors.Join(err, e, r.Write(results))
 	}
 	return err
 }

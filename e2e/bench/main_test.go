@@ -17,7 +17,7 @@ func TestTheCommandLineIsRead(t *testing.T) {
 		"one benchmark":       {"push", options{}, []string{"push"}},
 		"two with their size": {"-rounds 3 -duration 500ms requests users", options{rounds: 3, duration: 500 * time.Millisecond}, []string{"requests", "users"}},
 		"one in short":        {"-quick fleet", options{quick: true}, []string{"fleet"}},
-		"all in short":        {"quick", options{quick: true}, []string{"requests", "users", "push", "fleet"}},
+		"all in short":        {"quick", options{quick: true}, []string{"requests", "push", "fleet"}},
 		"the report":          {"report", options{}, []string{"report"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -32,6 +32,7 @@ func TestTheCommandLineIsRead(t *testing.T) {
 func TestWrongArgumentsAreExitCode2(t *testing.T) {
 	for name, args := range map[string][]string{
 		"nothing": nil, "negative rounds": {"-rounds", "-1", "users"}, "an unknown benchmark": {"read"}, "an unknown flag": {"-x"},
+		"no part of that name": {"-only", "limit", "users"}, "a pattern that is none": {"-only", "(", "users"},
 		"a report with a benchmark": {"users", "report"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -42,6 +43,20 @@ func TestWrongArgumentsAreExitCode2(t *testing.T) {
 		})
 	}
 	require.Zero(t, command(t.Context(), []string{"-h"}, &strings.Builder{}, &strings.Builder{}))
+}
+
+func TestPartsAreChosen(t *testing.T) {
+	o, names, err := parse([]string{"-only", "push/limit|latency", "push"}, &strings.Builder{})
+	require.NoError(t, err)
+	require.Equal(t, []string{"push"}, names)
+	var chosen []string
+	for _, part := range []string{compilePart, memoryPart, pushPart, endurancePart, limitPart} {
+		if o.wants(part) {
+			chosen = append(chosen, part)
+		}
+	}
+	require.Equal(t, []string{pushPart, limitPart}, chosen)
+	require.True(t, (&options{}).wants(limitPart))
 }
 
 func TestWhatIsNotSetIsTheBenchmarksOwn(t *testing.T) {

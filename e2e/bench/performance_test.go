@@ -22,6 +22,6 @@ func TestThePageHasTheResultsThatAreThere(t *testing.T) {
 	require.NoError(t, err)
 	require.Regexp(t, `(?s)^# Performance\n.*\n## Request path\n.*\n## User service\n`, string(text))
 	require.NotContains(t, string(text), "## Push", "a quick result is no published figure")
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "push.json"), []byte("{"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "push-limit.json"), []byte("{"), 0o600))
 	require.ErrorContains(t, writePerformance(dir, page), "push")
 }

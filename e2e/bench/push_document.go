@@ -25,9 +25,14 @@ type document struct {
 	revision uint32
 }
 
-// newDocument makes the first revision, 0, and writes it.
+// newDocument makes the first revision, 0, and writes it. Fewer ads than a workload has keys are one ad for each of the first keys.
 func newDocument(file string, ads int) (*document, error) {
-	d := &document{file: file, data: workload.Document(workload.Standard(ads))}
+	d := &document{file: file}
+	if ads < workload.Keys {
+		d.data = firstKeys(workload.Document(workload.Config{Seed: workload.Standard(0).Seed, Always: true}), ads)
+	} else {
+		d.data = workload.Document(workload.Standard(ads))
+	}
 	for from := 0; ; {
 		i := bytes.Index(d.data[from:], idStart)
 		if i < 0 {

@@ -4,12 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
-	"syscall"
-	"time"
+	"slices"
 
 	"adsidecar/e2e/bench/report"
 )
@@ -17,163 +12,75 @@ import (
 // mebibytes of a number of bytes.
 func mebibytes(bytes float64) float64 { return bytes / (1 << 20) }
 
-// measureWorkers compares the memory of Envoys with different numbers of workers.
+// residentOf is the memory of Envoy in MiB by ads and workers, a value for each round.
+type residentOf map[[2]int]report.Cell
+
+// measureWorkers compares the memory of Envoys with different numbers of workers and ads.
 func measureWorkers(ctx context.Context, o options, plan pushPlan, result *report.Result) error {
-	resident := map[int]report.Cell{}
-	var worker, perByte report.Cell
+	resident, index := residentOf{}, map[int]float64{}
+	var errs error
 	for n := range o.rounds {
 		o.say("memory of workers: round %d of %d", n+1, o.rounds)
-		bytes := 0
-		for _, workers := range []int{1, 3} {
-			err := withRig(ctx, o, manyAds, workers, plan.workers, func(r *pushRig) error {
-				resident[workers] = append(resident[workers], mebibytes(r.resident()))
-				bytes = r.bytes
-				return nil
-			})
-			if err != nil {
-				return fmt.Errorf("memory of %d workers: %w", workers, err)
+		round := residentOf{}
+		for _, ads := range plan.sizes {
+			for _, workers := range plan.workers {
+				err := withRig(ctx, o, ads, workers, plan.pushes, func(r *pushRig) error {
+					round[[2]int{ads, workers}] = report.Cell{mebibytes(r.resident())}
+					index[ads] = mebibytes(float64(r.bytes))
+					return nil
+				})
+				if err != nil {
+					errs = errors.Join(errs, fmt.Errorf("memory of %d workers, %s ads: %w", workers, grouped(ads), err))
+				}
 			}
 		}
-		last := len(resident[1]) - 1
-		each := (resident[3][last] - resident[1][last]) / 2
-		worker = append(worker, each)
-		perByte = append(perByte, each/mebibytes(float64(bytes)))
+		if errs != nil {
+			break
+		}
+		for key, values := range round {
+			resident[key] = append(resident[key], values...)
+		}
 	}
-	result.Tables = append(result.Tables, report.Table{
-		Title: "Memory of a worker", Columns: []string{"Envoy with 1 worker MiB", "with 3 MiB", "a worker MiB", "a worker ÷ index"},
-		Rows: []report.Row{{Name: grouped(manyAds) + " ads", Cells: []report.Cell{resident[1], resident[3], worker, perByte}}},
-		Note: fmt.Sprintf("Resident memory after %d pushes.", plan.workers),
+	if len(resident) > 0 {
+		reportWorkers(plan, resident, index, result)
+	}
+	return errs
+}
+
+// reportWorkers adds the table from which Envoys are sized. An Envoy has a VM for each worker and one on its main thread: what an index
+// takes of each is k times its size.
+func reportWorkers(plan pushPlan, resident residentOf, index map[int]float64, result *report.Result) {
+	few, many := plan.sizes[0], plan.sizes[len(plan.sizes)-1]
+	table := report.Table{
+		Title:   "Memory of an Envoy",
+		Columns: []string{"base: " + grouped(few) + " ads, MiB", grouped(many) + " ads, MiB", "k", "of a VM without ads, MiB"},
+	}
+	least, most := slices.Min(plan.workers), slices.Max(plan.workers)
+	times := func(c report.Cell, factor float64) report.Cell {
+		scaled := make(report.Cell, len(c))
+		for i, x := range c {
+			scaled[i] = x * factor
+		}
+		return scaled
+	}
+	a := func(ads int) report.Cell { // worker, of that many ads
+		return times(resident[[2]int{ads, most}].Less(resident[[2]int{ads, least}]), 1/float64(most-least))
+	}
+	for _, workers := range plan.workers {
+		base, full := resident[[2]int{few, workers}], resident[[2]int{many, workers}]
+		k := times(full.Less(base), 1/(float64(workers+1)*(index[many]-index[few])))
+		table.Rows = append(table.Rows, report.Row{Name: fmt.Sprintf("%d workers", workers), Cells: []report.Cell{base, full, k, nil}})
+	}
+	table.Rows[len(table.Rows)-1].Cells[3] = a(few)
+	table.Note = fmt.Sprintf("Memory = base + (workers + 1) × k × index; resident, after %d pushes. The index of %s ads has %.1f MiB. The main thread keeps the index outside of VMs, too, so k is greatest of few workers. A VM without ads: what each worker more takes at %s ads.",
+		plan.pushes, grouped(many), index[many], grouped(few))
+	perIndex := times(a(many), 1/index[many])
+	result.Tables = append(result.Tables, table, report.Table{
+		Title: "A worker more", Columns: []string{"MiB", "÷ index"},
+		Rows: []report.Row{{Name: grouped(many) + " ads", Cells: []report.Cell{a(many), perIndex}}},
+		Note: fmt.Sprintf("(Memory with %d workers − with %d) ÷ %d.", most, least, most-least),
 	})
 	result.Targets = append(result.Targets, report.Target{
-		What: grouped(manyAds) + " ads: memory of a worker ÷ index", Bound: report.AtMost, Limit: 3, Cell: perByte,
+		What: grouped(many) + " ads: VM memory a worker ÷ index", Bound: report.AtMost, Limit: 3, Cell: perIndex,
 	})
-	return nil
-}
-
-// measureEndurance pushes many documents in a row.
-func measureEndurance(ctx context.Context, o options, plan pushPlan, result *report.Result) error {
-	c := pushCase{ads: manyAds, workers: 2}
-	found, err := c.inARow(ctx, o, plan.endurance, plan.settled)
-	if err != nil {
-		return err
-	}
-	found.report(fmt.Sprintf("%s pushes in a row", grouped(plan.endurance)), c.String(), 1.05, result)
-	return nil
-}
-
-// inARow is what pushes one after the other found.
-type inARow struct {
-	pushes, settled  int
-	before, after    float64 // memory of Envoy in MiB after the settled and after the last push
-	requests, failed int
-	first            error // why a request failed
-	bytes            int
-}
-
-// inARow pushes without a pause. What ends it early is an error, but for requests that failed.
-func (c pushCase) inARow(ctx context.Context, o options, pushes, settled int) (inARow, error) {
-	found := inARow{pushes: pushes, settled: settled}
-	err := withRig(ctx, o, c.ads, c.workers, 0, func(r *pushRig) error {
-		for n := range pushes {
-			if n%100 == 0 {
-				o.say("pushes in a row: %d of %d, %s", n, pushes, c)
-			}
-			_, err := r.push(ctx)
-			found.requests += len(r.load.taken())
-			found.bytes = max(found.bytes, r.bytes)
-			if n+1 == settled {
-				found.before = mebibytes(r.resident())
-			}
-			found.after = mebibytes(r.resident())
-			if found.failed, found.first = r.load.failures(); found.failed > 0 {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return found, err
-}
-
-func (found inARow) report(title, subject string, growth float64, result *report.Result) {
-	note := ""
-	if found.first != nil {
-		note = "The first failure: " + found.first.Error()
-	}
-	ratio := report.Cell{found.after}.Ratio(report.Cell{found.before})
-	result.Tables = append(result.Tables, report.Table{
-		Title: title, Note: note,
-		Columns: []string{"index MiB", "requests", "failed", fmt.Sprintf("MiB after push %d", found.settled), fmt.Sprintf("after push %d", found.pushes), "ratio"},
-		Rows: []report.Row{{Name: subject, Cells: []report.Cell{
-			{mebibytes(float64(found.bytes))}, {float64(found.requests)}, {float64(found.failed)}, {found.before}, {found.after}, ratio,
-		}}},
-	})
-	result.Targets = append(result.Targets,
-		report.Target{What: subject + ": failed requests during " + grouped(found.pushes) + " pushes", Bound: report.AtMost, Limit: 0, Cell: report.Cell{float64(found.failed)}},
-		report.Target{
-			What:  fmt.Sprintf("%s: Envoy's memory after push %s ÷ after push %d", subject, grouped(found.pushes), found.settled),
-			Bound: report.AtMost, Limit: growth, Cell: ratio,
-		})
-}
-
-// measureCompile decodes and compiles documents in processes of their own.
-func measureCompile(ctx context.Context, o options, plan pushPlan, result *report.Result) (err error) {
-	dir, err := os.MkdirTemp("", "adsidecar-bench-")
-	if err != nil {
-		return fmt.Errorf("make a folder: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	seconds, peaks := make([]report.Cell, len(plan.compile)), make([]report.Cell, len(plan.compile))
-	for i, ads := range plan.compile {
-		o.say("compile: %s ads", grouped(ads))
-		config, doc := filepath.Join(dir, "gateway.yaml"), filepath.Join(dir, "campaigns.json")
-		if _, err := newDocument(doc, ads); err != nil {
-			return err
-		}
-		text := fmt.Appendf(nil, "issuers: [{issuer: %q, client_ids: [%s]}]\n%s\n", pushIssuer, pushClient, pushGateway(doc))
-		if err := os.WriteFile(config, text, 0o600); err != nil {
-			return fmt.Errorf("write the gateway's file: %w", err)
-		}
-		for range o.rounds {
-			took, peak, err := compileChild(ctx, o.programs.Adsidecar, "validate", "--config", config, "--campaigns", doc)
-			if err != nil {
-				return err
-			}
-			seconds[i] = append(seconds[i], took.Seconds())
-			peaks[i] = append(peaks[i], mebibytes(peak))
-		}
-	}
-	table := report.Table{Title: "Decode and compile", Columns: []string{"s", "peak memory MiB"}}
-	for i, ads := range plan.compile {
-		table.Rows = append(table.Rows, report.Row{Name: grouped(ads) + " ads", Cells: []report.Cell{seconds[i], peaks[i]}})
-		if ads == mostAds {
-			result.Targets = append(result.Targets,
-				report.Target{What: "compile 1,000,000 ads", Bound: report.AtMost, Limit: 3, Unit: "s", Cell: seconds[i]},
-				report.Target{What: "compile 1,000,000 ads, peak memory", Bound: report.AtMost, Limit: 1536, Unit: "MiB", Cell: peaks[i]})
-		}
-	}
-	result.Tables = append(result.Tables, table)
-	return nil
-}
-
-// compileChild returns how long a process took and how many bytes of memory it had in use at most.
-func compileChild(ctx context.Context, path string, args ...string) (time.Duration, float64, error) {
-	cmd := exec.CommandContext(ctx, path, args...)
-	began := time.Now()
-	out, err := cmd.CombinedOutput()
-	took := time.Since(began)
-	if err != nil {
-		return 0, 0, fmt.Errorf("%s %s: %w: %.500s", path, args[0], err, out)
-	}
-	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return 0, 0, errors.New("this system does not tell the memory of a process that has ended")
-	}
-	unit := 1024.0
-	if runtime.GOOS == "darwin" {
-		unit = 1
-	}
-	return took, float64(usage.Maxrss) * unit, nil
 }

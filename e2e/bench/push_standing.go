@@ -31,7 +31,7 @@ const (
 
 // standing are connections that stay open while documents are pushed. Each sends a request every standingPace, whether or not Envoy was
 // quick to answer the last ones: a request that is late because others were slow counts from when it was due. The connections' times
-// are spread evenly over the pace. A connection is never opened again.
+// are spread evenly over the pace. A connection that breaks is not opened again; the others go on.
 type standing struct {
 	conns   []*standingConn
 	workers []string // all of Envoy's, in order
@@ -56,6 +56,7 @@ type standingConn struct {
 	// Guarded by standing's mutex.
 	revision uint32    // of the newest answer
 	since    time.Time // of the first answer of it
+	broken   bool
 }
 
 // pushSample is one answered request.
@@ -152,6 +153,9 @@ func workerConnections(ctx context.Context, e *stack.Envoy) (map[string]float64,
 	return workers, nil
 }
 
+// errWrongAnswer is a failed request after which the connection is as good as before.
+var errWrongAnswer = errors.New("wrong answer")
+
 // ask sends a request and returns the revision of the answer.
 func (c *standingConn) ask(n int) (uint32, error) {
 	if err := c.conn.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
@@ -168,13 +172,17 @@ func (c *standingConn) ask(n int) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	if res.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("status %d: %.200s", res.StatusCode, body)
-	}
 	if res.Close {
-		return 0, errors.New("envoy ends the connection")
+		return 0, fmt.Errorf("status %d: envoy ends the connection", res.StatusCode)
 	}
-	return revisionOf(body)
+	if res.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("%w: status %d: %.200s", errWrongAnswer, res.StatusCode, body)
+	}
+	revision, err := revisionOf(body)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", errWrongAnswer, err)
+	}
+	return revision, nil
 }
 
 // run sends the requests of one connection until the connections are halted, or the connection is broken.
@@ -204,7 +212,7 @@ func (s *standing) note(c *standingConn, due time.Time, revision uint32, err err
 	defer s.mu.Unlock()
 	s.samples = append(s.samples, pushSample{due: due, took: now.Sub(due)})
 	if err == nil && revision < c.revision {
-		err = fmt.Errorf("an answer of revision %d after one of %d", revision, c.revision)
+		err = fmt.Errorf("%w: of revision %d after one of %d", errWrongAnswer, revision, c.revision)
 	}
 	switch {
 	case err != nil:
@@ -212,6 +220,7 @@ func (s *standing) note(c *standingConn, due time.Time, revision uint32, err err
 		if s.first == nil {
 			s.first = fmt.Errorf("%s: %w", now.Format(time.TimeOnly), err)
 		}
+		c.broken = !errors.Is(err, errWrongAnswer)
 	case revision > c.revision || c.since.IsZero():
 		c.revision, c.since = revision, now
 	default:
@@ -219,20 +228,18 @@ func (s *standing) note(c *standingConn, due time.Time, revision uint32, err err
 	}
 	close(s.changed)
 	s.changed = make(chan struct{})
-	return err == nil
+	return !c.broken
 }
 
-// wait returns, once all connections were answered with the revision, when each worker has first done that, in the workers' order.
+// wait returns, once all connections that are not broken were answered with the revision, when each worker has first done that, in the
+// workers' order. It is an error if a worker has no connection left.
 func (s *standing) wait(ctx context.Context, revision uint32) ([]time.Time, error) {
 	for {
 		s.mu.Lock()
-		firsts, err, changed := s.firsts(revision), s.first, s.changed
+		firsts, changed, err := s.firsts(revision)
 		s.mu.Unlock()
-		switch {
-		case err != nil:
-			return nil, fmt.Errorf("a request failed: %w", err)
-		case firsts != nil:
-			return firsts, nil
+		if err != nil || firsts != nil {
+			return firsts, err
 		}
 		select {
 		case <-changed:
@@ -242,19 +249,32 @@ func (s *standing) wait(ctx context.Context, revision uint32) ([]time.Time, erro
 	}
 }
 
-// firsts is nil while a connection has not been answered with the revision. The caller holds mu.
-func (s *standing) firsts(revision uint32) []time.Time {
+// firsts has no times while a connection has not been answered with the revision; the channel tells when to look again. The caller holds mu.
+func (s *standing) firsts(revision uint32) (times []time.Time, changed <-chan struct{}, err error) {
 	all := make([]time.Time, len(s.workers))
+	whole := true
+	alive := make([]bool, len(s.workers))
 	for _, c := range s.conns {
-		if c.revision < revision || c.since.IsZero() {
-			return nil
+		if c.broken {
+			continue
 		}
 		worker := slices.Index(s.workers, c.worker)
+		alive[worker] = true
+		if c.revision < revision || c.since.IsZero() {
+			whole = false
+			continue
+		}
 		if all[worker].IsZero() || c.since.Before(all[worker]) {
 			all[worker] = c.since
 		}
 	}
-	return all
+	if i := slices.Index(alive, false); i >= 0 {
+		return nil, nil, fmt.Errorf("all connections of %s are broken; the first failure: %w", s.workers[i], s.first)
+	}
+	if !whole {
+		return nil, s.changed, nil
+	}
+	return all, s.changed, nil
 }
 
 // taken returns the samples since the last call.

@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -55,37 +57,56 @@ func TestAPushIsServedWhenEachWorkerHasAnsweredWithIt(t *testing.T) {
 	due := time.Now()
 	require.True(t, s.note(s.conns[0], due, 1, nil))
 	require.True(t, s.note(s.conns[2], due, 1, nil))
-	require.Nil(t, s.firsts(1), "worker b has not answered")
+	early, _, err := s.firsts(1)
+	require.NoError(t, err)
+	require.Nil(t, early, "worker b has not answered")
 	require.True(t, s.note(s.conns[1], due, 1, nil))
 	require.True(t, s.note(s.conns[0], due, 1, nil))
 	firsts, err := s.wait(t.Context(), 1)
 	require.NoError(t, err)
 	require.Equal(t, []time.Time{s.conns[0].since, s.conns[1].since}, firsts, "the first answer of each worker")
-	require.Nil(t, s.firsts(2))
+	early, _, err = s.firsts(2)
+	require.NoError(t, err)
+	require.Nil(t, early)
 	require.Len(t, s.taken(), 4)
 	require.Empty(t, s.taken(), "samples are taken once")
 }
 
-func TestARequestFails(t *testing.T) {
+func TestAFailedRequestIsCountedAndTheRestGoesOn(t *testing.T) {
 	for name, c := range map[string]struct {
 		revision uint32
 		err      error
+		broken   bool
 	}{
-		"by its error": {err: errors.New("status 503")}, "by an answer of a document before the connection's last": {revision: 1},
+		"by its status": {err: fmt.Errorf("%w: status 503", errWrongAnswer)},
+		"by an answer of a document before the connection's last": {revision: 1},
+		"with its connection": {err: io.ErrUnexpectedEOF, broken: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStanding()
 			for _, conn := range s.conns {
 				require.True(t, s.note(conn, time.Now(), 2, nil))
 			}
-			require.False(t, s.note(s.conns[0], time.Now(), c.revision, c.err))
+			require.Equal(t, !c.broken, s.note(s.conns[0], time.Now(), c.revision, c.err))
 			failed, first := s.failures()
 			require.Equal(t, 1, failed)
 			require.Error(t, first)
-			_, err := s.wait(t.Context(), 2)
-			require.ErrorIs(t, err, errors.Unwrap(first))
+			for _, conn := range s.conns[1:] {
+				s.note(conn, time.Now(), 3, nil)
+			}
+			firsts, _, err := s.firsts(3)
+			require.NoError(t, err)
+			require.Equal(t, c.broken, firsts != nil, "a broken connection is not waited for, any other is")
 		})
 	}
+}
+
+func TestAWorkerWithoutConnectionsEndsAPush(t *testing.T) {
+	s := newStanding()
+	require.False(t, s.note(s.conns[1], time.Now(), 0, io.ErrUnexpectedEOF))
+	_, err := s.wait(t.Context(), 0)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.ErrorContains(t, err, "all connections of b")
 }
 
 func TestALateRequestCountsFromWhenItWasDue(t *testing.T) {
@@ -128,11 +149,47 @@ func TestTheStatusTellsThePartsOfAPush(t *testing.T) {
 	}
 }
 
+// foundRounds are rounds of pushes that took these times, in ms.
+func foundRounds(rounds ...[]int) pushFound {
+	var f pushFound
+	for _, times := range rounds {
+		r := pushRound{
+			quiet: []pushSample{{took: 2 * time.Millisecond}}, during: []pushSample{{took: 8 * time.Millisecond}}, requests: 1000, bytes: manyAds * 150,
+		}
+		for _, ms := range times {
+			r.pushes = append(r.pushes, pushed{served: time.Duration(ms) * time.Millisecond})
+		}
+		f.rounds = append(f.rounds, r)
+	}
+	return f
+}
+
+func TestAHighPercentileIsOfThePushesOfAllRounds(t *testing.T) {
+	var rounds [][]int
+	for range 4 {
+		rounds = append(rounds, []int{100, 100, 100, 100, 100})
+	}
+	rounds[0][0], rounds[3][4] = 900, 500
+	f := foundRounds(rounds...)
+	require.Equal(t, report.Cell{500}, f.pooled(95), "the 19th of 20")
+	require.Equal(t, report.Cell{900}, f.pooled(100))
+	f = pushFound{}
+	require.Empty(t, f.pooled(95))
+}
+
 func TestEachCaseHasItsRowsAndTargets(t *testing.T) {
-	cases := []pushCase{{ads: manyAds, workers: 2}, {ads: mostAds, workers: 4}, {ads: manyAds, workers: 2, every: pollInterval}}
-	round := pushRound{median: 100, p95: 250, quiet: 2, during: 8, requests: 1000, bytes: manyAds * 150}
+	cases := []pushCase{
+		{ads: manyAds, workers: 2},
+		{ads: manyAds, workers: 4},
+		{ads: mostAds, workers: 4},
+		{ads: manyAds, workers: 2, every: time.Second},
+		{ads: mostAds, workers: 2},
+	}
+	good := foundRounds([]int{100, 250}, []int{100, 250})
+	failed := foundRounds([]int{100, 250}, []int{100, 250})
+	failed.rounds[1].failed, failed.rounds[1].first = 3, errors.New("status 503\nlogs")
 	var r report.Result
-	reportPushes(cases, [][]pushRound{{round, round}, {round}, {round}}, &r)
+	reportPushes(cases, []pushFound{good, failed, good, good, {failures: []string{"rejected"}}}, &r)
 	require.Len(t, r.Tables, 2)
 	for _, table := range r.Tables {
 		require.Len(t, table.Rows, len(cases))
@@ -140,17 +197,67 @@ func TestEachCaseHasItsRowsAndTargets(t *testing.T) {
 			require.Len(t, row.Cells, len(table.Columns), row.Name)
 		}
 	}
+	require.Equal(t, []string{"100,000 ads, 4 workers: 3 requests failed, the first: status 503", "1,000,000 ads, 2 workers: rejected"}, r.Failures)
 	met := map[string]bool{}
 	for _, target := range r.Targets {
 		met[target.What] = target.Met()
 	}
 	require.Equal(t, map[string]bool{
-		"100,000 ads, 2 workers: document read → every worker answers with it, p95":         true,
-		"100,000 ads, 2 workers: p99 of requests during pushes ÷ without":                   false,
-		"1,000,000 ads, 4 workers: document read → every worker answers with it, p95":       true,
-		"1,000,000 ads, 4 workers: p99 of requests during pushes ÷ without":                 false,
-		"100,000 ads, 2 workers, a push every 10s: p99 of requests during pushes ÷ without": false,
+		"100,000 ads, 2 workers: document read → every worker answers with it, p95":        true,
+		"100,000 ads, 2 workers: p99 of requests during pushes ÷ without":                  false,
+		"100,000 ads, 4 workers: document read → every worker answers with it, p95":        false,
+		"100,000 ads, 4 workers: p99 of requests during pushes ÷ without":                  false,
+		"1,000,000 ads, 4 workers: document read → every worker answers with it, p95":      true,
+		"1,000,000 ads, 4 workers: p99 of requests during pushes ÷ without":                false,
+		"100,000 ads, 2 workers, a push every 1s: p99 of requests during pushes ÷ without": false,
+		"1,000,000 ads, 2 workers: document read → every worker answers with it, p95":      false,
+		"1,000,000 ads, 2 workers: p99 of requests during pushes ÷ without":                false,
 	}, met)
+}
+
+func TestPushesInARowSayWhatFailed(t *testing.T) {
+	base := inARow{pushes: 50, done: 50, settled: 5, before: 100, after: 104, requests: 1000, bytes: 1 << 20}
+	broken := base
+	broken.failed, broken.first = 2, errors.New("status 503")
+	for name, c := range map[string]struct {
+		found inARow
+		err   error
+		want  string
+	}{
+		"nothing": {found: base}, "requests": {found: broken, want: "2 requests failed, the first: status 503"},
+		"the push": {found: base, err: errors.New("rejected\nlogs"), want: "rejected"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var r report.Result
+			c.found.report("s", c.err, &r)
+			require.Len(t, r.Targets, 2)
+			for _, target := range r.Targets {
+				require.Equal(t, c.want, target.Failed)
+				require.Equal(t, c.want == "", target.Met())
+			}
+			require.Len(t, r.Tables[0].Rows[0].Cells, len(r.Tables[0].Columns))
+		})
+	}
+}
+
+func TestAnEnvoyIsSizedFromMeasuredMemory(t *testing.T) {
+	plan := pushPlan{workers: []int{1, 2, 3}, sizes: []int{100, 1000}, pushes: 3}
+	resident := residentOf{}
+	for _, workers := range plan.workers { // base 50 + 10 for each VM; k is 2.5 for an index of 16 MiB
+		base := 50 + 10*float64(workers+1)
+		resident[[2]int{100, workers}] = report.Cell{base, base}
+		resident[[2]int{1000, workers}] = report.Cell{base + 40*float64(workers+1), base + 40*float64(workers+1)}
+	}
+	var r report.Result
+	reportWorkers(plan, resident, map[int]float64{100: 0, 1000: 16}, &r)
+	require.Len(t, r.Tables[0].Rows, 3)
+	for i, row := range r.Tables[0].Rows {
+		require.Len(t, row.Cells, len(r.Tables[0].Columns))
+		require.Equal(t, report.Cell{70 + 10*float64(i), 70 + 10*float64(i)}, row.Cells[0])
+		require.InDeltaSlice(t, []float64{2.5, 2.5}, row.Cells[2], 1e-9)
+	}
+	require.InDelta(t, 10, r.Tables[0].Rows[2].Cells[3].Median(), 1e-9)
+	require.InDelta(t, 50.0/16, r.Targets[0].Cell.Median(), 1e-9, "a whole VM with its index")
 }
 
 func TestMemoryOfAProcess(t *testing.T) {
@@ -165,22 +272,28 @@ func TestMemoryOfAProcess(t *testing.T) {
 	require.ErrorContains(t, err, "no-such-flag")
 }
 
-func TestTheLargestSizeIsConfirmed(t *testing.T) {
-	for name, c := range map[string]struct{ briefly, throughout, want int }{
-		"none but the least":               {96, 96, 96},
-		"all":                              {1000, 1000, limitMost},
-		"one between":                      {200, 200, 192},
-		"one that fails after some pushes": {300, 230, 224},
-		"none that lasts":                  {300, 0, 96},
+func TestTheLargestSizeIsFound(t *testing.T) {
+	for name, c := range map[string]struct {
+		passes int // up to this size
+		want   int
+		tries  []int
+	}{
+		"none but the least": {100, 96, []int{384, 224, 160, 128}},
+		"all":                {1000, limitMost, []int{384}},
+		"one between":        {200, 192, []int{384, 224, 160, 192}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := largest(96, limitMost+limitStep, func(mib, pushes int) bool {
-				if pushes == limitPushes {
-					return mib <= c.throughout
-				}
-				return mib <= c.briefly
+			var tries []int
+			got, err := largest(96, limitMost, func(mib int) (bool, error) {
+				tries = append(tries, mib)
+				return mib <= c.passes, nil
 			})
+			require.NoError(t, err)
 			require.Equal(t, c.want, got)
+			require.Equal(t, c.tries, tries)
 		})
 	}
+	got, err := largest(96, limitMost, func(int) (bool, error) { return true, errors.New("out of time") })
+	require.Error(t, err)
+	require.Equal(t, 96, got, "what has passed")
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,44 +48,63 @@ var requestsMethod = []string{
 		"finds none. Requests ask for keys by Zipf's law with exponent 1.1. Before it is timed, each contender is asked %d requests of the sequence, and some keys until "+
 		"their rotation has come round twice: status, headers and every byte of the bodies must be those of the table, worked out from the document by code of the "+
 		"benchmark's own. While it is timed, every answer must have the right status.", adRequestAds, workload.Keys, checked),
-	"Requests a second are those of 16 connections that each send one request after the other. CPU time is what the kernel counts for the process. " +
-		"Latency is measured at a fixed rate, half of the requests a second of the slower one of direct_response and ours: requests are due at random times " +
-		"(a Poisson process, the same times for all) whatever became of those before, and latency counts from the time at which a request was due.",
+	"Requests a second are those of 16 connections that each send one request after the other, to an Envoy of one worker; the load and a service have the other cores. " +
+		"CPU time is what the kernel counts for the process.",
 }
 
+// The parts of the benchmark.
+const (
+	requestsPart = "requests"
+	latencyPart  = "requests/latency"
+	wholePart    = "requests/machine"
+	coldPart     = "requests/coldstart"
+)
+
 // runRequests measures the ad request against what else could answer it.
-func runRequests(ctx context.Context, o options) (r *report.Result, err error) {
-	o = o.or(7, 3*time.Second, 2, 1500*time.Millisecond)
-	b := &requestsBench{o: o, result: &report.Result{Title: "Request path", Method: requestsMethod}}
+func runRequests(ctx context.Context, o options, rec *recorder) (err error) {
+	o = o.or(7, 3*time.Second, 2, time.Second)
+	b := &requestsBench{o: o}
 	defer func() { err = errors.Join(err, b.close()) }()
 	if err := b.start(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err := checkAll(ctx, b.contenders); err != nil {
-		return nil, err
+		return err
 	}
-	for _, e := range b.edges {
-		e.table = nil // its garbage is not collected while something is timed
+	rec.part(ctx, requestsPart, 5*time.Minute, b.titled("Request path", requestsMethod), func(ctx context.Context, r *report.Result) error {
+		o.say("measuring: %d contenders, about %s", len(b.contenders), (time.Duration(len(b.contenders)*o.rounds) * o.duration).Round(time.Second))
+		all, err := measure(ctx, b.contenders, o.rounds, o.duration)
+		if len(all[0].Rounds) > 0 {
+			b.throughput(all, r)
+		}
+		return err
+	})
+	rec.part(ctx, latencyPart, 4*time.Minute, b.titled("Request path: latency", latencyMethod), b.latency)
+	rec.part(ctx, wholePart, 4*time.Minute, b.titled("Request path: the whole machine", wholeMethod), b.wholeMachine)
+	rec.part(ctx, coldPart, 3*time.Minute, b.titled("Cold start", nil), b.coldStart)
+	return nil
+}
+
+// titled is a result with nothing measured yet.
+func (b *requestsBench) titled(title string, method []string) *report.Result {
+	return &report.Result{Title: title, Method: slices.Concat(method, b.notes)}
+}
+
+// group is the contenders that are compared.
+func (b *requestsBench) group(name string) []*contender {
+	var all []*contender
+	for _, c := range b.contenders {
+		if c.group == name {
+			all = append(all, c)
+		}
 	}
-	o.say("measuring: %d contenders, about %s", len(b.contenders), (time.Duration(len(b.contenders)*o.rounds) * o.duration).Round(time.Second))
-	all, err := measure(ctx, b.contenders, o.rounds, o.duration)
-	if err != nil {
-		return nil, err
-	}
-	b.throughput(all)
-	if err := b.latency(all); err != nil {
-		return nil, err
-	}
-	if err := b.coldStart(ctx); err != nil {
-		return nil, err
-	}
-	return b.result, nil
+	return all
 }
 
 // requestsBench is a benchmark under way.
 type requestsBench struct {
 	o          options
-	result     *report.Result
+	notes      []string // of the method
 	issuer     *stack.Issuer
 	tokens     []string
 	edges      []*edge
@@ -131,7 +151,7 @@ func (b *requestsBench) start(ctx context.Context) error {
 	if err := b.startContenders(ctx); err != nil {
 		return err
 	}
-	if b.o.quick {
+	if b.o.quick || !b.o.wants(requestsPart) {
 		return nil
 	}
 	return b.startSizes(ctx)
@@ -169,7 +189,7 @@ func (b *requestsBench) startContenders(ctx context.Context) error {
 		if name == direct {
 			constant = b.constant
 		}
-		b.contenders = append(b.contenders, e.contender(g, requestsGroup, name, constant, processes))
+		b.contenders = append(b.contenders, e.contender(g, manyConnections, requestsGroup, name, constant, processes))
 		return nil
 	}
 	if err := errors.Join(
@@ -182,7 +202,7 @@ func (b *requestsBench) startContenders(ctx context.Context) error {
 	}
 	redisAddress, redis, err := startRedis(ctx)
 	if errors.Is(err, errNoRedis) {
-		b.result.Method = append(b.result.Method, "Redis is left out: "+err.Error()+".")
+		b.notes = append(b.notes, "Redis is left out: "+err.Error()+".")
 		return nil
 	}
 	if err != nil {
@@ -217,7 +237,8 @@ func (b *requestsBench) startSizes(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b.contenders = append(b.contenders, e.contender(g, sizesGroup, sizeName(size.ads), "", map[string]int{}))
+		c := e.contender(g, manyConnections, sizesGroup, sizeName(size.ads), "", map[string]int{})
+		b.contenders = append(b.contenders, c)
 	}
 	return nil
 }

@@ -40,39 +40,47 @@ type userService struct {
 	next  atomic.Int64
 }
 
+const usersPart = "users"
+
 // runUsers measures reading and creating a record.
-func runUsers(ctx context.Context, o options) (r *report.Result, err error) {
+func runUsers(ctx context.Context, o options, rec *recorder) error {
 	o = o.or(5, 2*time.Second, 2, time.Second)
+	rec.part(ctx, usersPart, 5*time.Minute, &report.Result{Title: "User service"}, func(ctx context.Context, r *report.Result) error {
+		return measureUsers(ctx, o, r)
+	})
+	return nil
+}
+
+func measureUsers(ctx context.Context, o options, r *report.Result) (err error) {
 	s, err := stack.Start(ctx, stack.Options{
 		Tools: o.tools, Programs: o.programs, Users: &stack.UsersOptions{}, Progress: func(what string) { o.say("starting: %s", what) },
 		Concurrency:  runtime.NumCPU(), // as Envoy would do by itself
 		PollInterval: time.Hour,        // the control plane has nothing to do meanwhile
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	contenders, err := users(ctx, s)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer closeAll(contenders)
 	if err := checkAll(ctx, contenders); err != nil {
-		return nil, err
+		return err
 	}
-	r = &report.Result{Title: "User service", Method: []string{
+	r.Method = []string{
 		"Contenders of one table ask for the same thing over the same number of connections, each of which stays open and sends one request after the " +
 			"other; Envoy has a worker for each core. Before anything is timed, each contender proves on a sample that it gets right answers; while it is " +
 			"timed, every answer must have the right status. Records are in the embedded store.",
 		fmt.Sprintf("A synced write of 4 KiB took %.2f ms on this disk.", milliseconds(syncTime(s.Dir))),
-	}}
+	}
 	o.say("measuring: %d contenders, about %s", len(contenders), (time.Duration(len(contenders)*o.rounds) * o.duration).Round(time.Second))
 	all, err := measure(ctx, contenders, o.rounds, o.duration)
-	if err != nil {
-		return nil, err
+	if len(all[0].Rounds) > 0 {
+		r.Tables = tables(all)
 	}
-	r.Tables = tables(all)
-	return r, nil
+	return err
 }
 
 // users are the contenders at the user service, with its embedded store.

@@ -33,8 +33,13 @@ func dialWire(address, token string) (*wire, error) {
 	}
 	return &wire{
 		conn: conn, in: bufio.NewReaderSize(conn, 8<<10),
-		tail: []byte(" HTTP/1.1\r\nHost: ads.example.com\r\nUser-Agent: game/1.0\r\nAccept: application/json\r\nAuthorization: Bearer " + token + "\r\n\r\n"),
+		tail: requestTail(token),
 	}, nil
+}
+
+// requestTail is a request from after its path.
+func requestTail(token string) []byte {
+	return []byte(" HTTP/1.1\r\nHost: ads.example.com\r\nUser-Agent: game/1.0\r\nAccept: application/json\r\nAuthorization: Bearer " + token + "\r\n\r\n")
 }
 
 // get returns the status and the body, which is good until the next call.

@@ -21,6 +21,8 @@ type Result struct {
 	Machine Machine  `json:"machine"`
 	Tables  []Table  `json:"tables"`
 	Targets []Target `json:"targets,omitempty"`
+	// Failures are what went wrong. The figures are what was measured all the same.
+	Failures []string `json:"failures,omitempty"`
 }
 
 // Machine is what figures depend on.
@@ -64,6 +66,8 @@ type Target struct {
 	Limit float64 `json:"limit"`
 	Unit  string  `json:"unit,omitempty"`
 	Cell  Cell    `json:"values"`
+	// Failed is why the target counts as missed, whatever the values: some of what they are of failed. Empty: nothing did.
+	Failed string `json:"failed,omitempty"`
 }
 
 // Bound is the side of its limit on which a figure has to be.
@@ -75,9 +79,9 @@ const (
 	AtLeast Bound = "≥"
 )
 
-// Met reports whether the target is reached. One that was not measured is not.
+// Met reports whether the target is reached. One that was not measured, or of which something failed, is not.
 func (t *Target) Met() bool {
-	if len(t.Cell) == 0 {
+	if len(t.Cell) == 0 || t.Failed != "" {
 		return false
 	}
 	if t.Bound == AtLeast {

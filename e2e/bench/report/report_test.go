@@ -75,6 +75,24 @@ A note.
 `, example().Markdown())
 }
 
+func TestFailuresAreSaidAndTheirTargetsMissed(t *testing.T) {
+	t.Parallel()
+	r := &report.Result{
+		Name: "push", Title: "Pushes", Failures: []string{"3 requests failed"},
+		Targets: []report.Target{{What: "a|b", Bound: report.AtMost, Limit: 3, Cell: report.Cell{1}, Failed: "status 503"}},
+	}
+	require.False(t, r.Targets[0].Met())
+	require.Contains(t, r.Text(), "FAILED: 3 requests failed\n")
+	require.Contains(t, r.Text(), "a|b     ≤ 3    1         no: status 503\n")
+	require.Contains(t, r.Markdown(), "\n**Failed:** 3 requests failed\n")
+	require.Contains(t, r.Markdown(), "| a\\|b | ≤ 3 | 1 | no: status 503 |\n")
+	dir := t.TempDir()
+	require.NoError(t, r.Write(dir))
+	back, err := report.Read(dir, "push")
+	require.NoError(t, err)
+	require.Equal(t, r.Text(), back.Text())
+}
+
 func TestJSONKeepsAllRounds(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir() + "/new"

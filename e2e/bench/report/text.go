@@ -15,6 +15,9 @@ const notMeasured = "–"
 func (r *Result) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%s\n", r.Title, r.Machine.String())
+	for _, failure := range r.Failures {
+		fmt.Fprintf(&b, "FAILED: %s\n", failure)
+	}
 	for _, t := range r.Tables {
 		b.WriteString("\n")
 		t.text(&b)
@@ -32,6 +35,9 @@ func (r *Result) Markdown() string {
 	fmt.Fprintf(&b, "## %s\n\n%s\n", r.Title, r.Machine.String())
 	for _, m := range r.Method {
 		fmt.Fprintf(&b, "\n%s\n", m)
+	}
+	for _, failure := range r.Failures {
+		fmt.Fprintf(&b, "\n**Failed:** %s\n", failure)
 	}
 	for _, t := range r.Tables {
 		fmt.Fprintf(&b, "\n### %s\n\n", t.Title)
@@ -95,7 +101,10 @@ func (r *Result) targets() [][]string {
 		if t.Met() {
 			met = "yes"
 		}
-		if len(t.Cell) == 0 {
+		switch {
+		case t.Failed != "":
+			met = "no: " + t.Failed
+		case len(t.Cell) == 0:
 			met = "not measured"
 		}
 		lines = append(lines, []string{t.What, string(t.Bound) + " " + number(t.Limit) + unit, t.Cell.String(), met})
@@ -160,6 +169,9 @@ func writeText(b *strings.Builder, lines [][]string) {
 
 func writeMarkdown(b *strings.Builder, lines [][]string) {
 	for i, line := range lines {
+		for n := range line {
+			line[n] = strings.NewReplacer("|", "\\|", "\n", " ").Replace(line[n])
+		}
 		b.WriteString("| " + strings.Join(line, " | ") + " |\n")
 		if i == 0 {
 			b.WriteString(strings.Repeat("|---", len(line)) + "|\n")

@@ -104,7 +104,7 @@ func TestFault(t *testing.T) {
 		"addresses, which are no sockets":              {file: code, imported: "net"},
 		"sockets in a pure package":                    {file: code, imported: "net/http", fault: "pure"},
 		"files in a pure package's test":               {file: test, imported: "os"},
-		"a confined library, for whom it is forbidden": {file: test, imported: sdk + "/proxywasm/proxytest", fault: "only filter"},
+		"a confined library, for whom it is forbidden": {file: test, imported: "go.etcd.io/bbolt/errors", fault: "only internal/boltfile"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -13,10 +13,10 @@ LINT := go tool -modfile=tools/go.mod golangci-lint
 RACE = $$(test "$$(go env CGO_ENABLED)" = 1 && echo -race)
 # Everything with goroutines runs under it. The filter is single-threaded, envoy/ is pure, and e2e measures real time.
 PACKAGES = go list ./... | sed 's|^adsidecar|.|'
-RACE_PACKAGES = $$($(PACKAGES) | grep -vE '^\./(filter|envoy|e2e)(/|$$)|^\./users/(cognito|dynamostore)$$')
+RACE_PACKAGES = $$($(PACKAGES) | grep -vE '^\./(filter|envoy|e2e)(/|$$)|^\./(users/(cognito|dynamostore)|controlplane/(source|revision/dynamostore))$$')
 OTHER_PACKAGES = $$($(PACKAGES) | grep -E '^\./(filter|envoy)(/|$$)')
 # These ask the AWS emulator, which comes into .venv with their first run.
-AWS_ROUND = -- -count=1 -p 1 $(RACE) ./users/cognito ./users/dynamostore
+AWS_ROUND = -- -count=1 -p 1 $(RACE) ./users/cognito ./users/dynamostore ./controlplane/source ./controlplane/revision/dynamostore
 UNIT_ROUNDS = -- -count=1 -shuffle=on $(RACE) $(RACE_PACKAGES) -- -count=1 -shuffle=on $(OTHER_PACKAGES)
 # One package after the other: they measure time and start Envoys.
 E2E_ROUND = -- -count=1 -p 1 -timeout 60m
@@ -57,6 +57,7 @@ clean: ## remove what was built and downloaded here: bin, .run, .venv
 
 .PHONY: test
 test: needs-python vet build wasm-test testrun ## run all tests, on real parts too; ends with their number
+	@sh tools/browser.sh
 	@$(BIN)/testrun $(UNIT_ROUNDS) $(AWS_ROUND) $(E2E_ROUND) ./e2e/...
 
 .PHONY: test-unit
@@ -69,11 +70,11 @@ e2e: needs-python build wasm-test testrun ## run the tests on a real Envoy; E2E=
 
 .PHONY: bench bench-push bench-fleet bench-quick
 bench: bench-build ## measure the request path and the user service, in about 10 minutes; bench/results, docs/PERFORMANCE.md
-	@$(BIN)/adsidecar-bench $(BENCH) requests users && $(BIN)/adsidecar-bench report
-bench-push: bench-build ## measure the way of a changed document to all workers
-	@$(BIN)/adsidecar-bench $(BENCH) push && $(BIN)/adsidecar-bench report
+	@$(BIN)/adsidecar-bench $(BENCH) requests users; status=$$?; $(BIN)/adsidecar-bench report && exit $$status
+bench-push: bench-build ## measure the way of a changed document to all workers; BENCH='-only push/limit' chooses a part
+	@$(BIN)/adsidecar-bench $(BENCH) push; status=$$?; $(BIN)/adsidecar-bench report && exit $$status
 bench-fleet: bench-build ## measure a control plane with 1,000 Envoys
-	@$(BIN)/adsidecar-bench $(BENCH) fleet && $(BIN)/adsidecar-bench report
+	@$(BIN)/adsidecar-bench $(BENCH) fleet; status=$$?; $(BIN)/adsidecar-bench report && exit $$status
 bench-quick: bench-build ## measure a little of everything, in about 2 minutes; bench/results/quick-*.json
 	@exec $(BIN)/adsidecar-bench $(BENCH) quick
 
@@ -116,8 +117,10 @@ lint: lint-modules lint-scripts lint-go ## check style, formatting, go.mod and s
 lint-modules: needs-go
 	go mod tidy -diff
 	cd tools && go mod tidy -diff
+	cd monitoring/promcheck && go mod tidy -diff
 lint-scripts: needs-python
 	sh -n tools/preflight.sh
+	sh -n tools/browser.sh
 	bash -n .ci/run
 	find . -name '*.py' -not -path './.*' -exec env PYTHONPYCACHEPREFIX=.run/pycache $${PYTHON:-python3} -m py_compile {} +
 lint-go: needs-go

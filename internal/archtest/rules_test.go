@@ -219,7 +219,7 @@ var rules = map[string]rule{
 	},
 	"e2e": {
 		ours:  []string{"e2e/...", "envoy/gateway", "controlplane/campaign", "controlplane/counters", "controlplane/publish", "controlplane/xds"},
-		tests: []string{"filter/adindex", "filter/adrequest", "controlplane/compile", "envoy", "users/cognito/strictfake"},
+		tests: []string{"filter/adindex", "filter/adrequest", "controlplane/apiv1", "controlplane/compile", "envoy", "users/cognito/strictfake"},
 		third: anyThird,
 		why:   "the tests drive the programs from outside; of the parts they read formats and status types, no behaviour",
 	},
@@ -241,7 +241,7 @@ var rules = map[string]rule{
 		why:   "an Envoy as the control plane sees it: of ours it knows the names in a bootstrap, and how the filter opens an index",
 	},
 	"e2e/browser": {
-		tests: []string{"controlplane/access", "controlplane/admin", "controlplane/apiv1", "controlplane/compile", "controlplane/console", "controlplane/console/fakeapi"},
+		tests: []string{"controlplane/access", "controlplane/admin", "controlplane/apiv1", "controlplane/compile", "controlplane/console", "controlplane/console/fakeapi", "e2e/stack"},
 		third: []string{"github.com/prometheus/client_golang", "go.uber.org/zap"}, // what admin is configured with
 		why:   "a browser as a person has it, by the WebDriver protocol: what it shows it does not know",
 	},

@@ -188,3 +188,98 @@ func TestAFlightEndsWithoutAControlPlane(t *testing.T) {
 		require.Contains(t, string(a.Body), `"id":"`+want+`"`, at)
 	}
 }
+
+// TestOperatorsReplicas: two control planes with one table in DynamoDB come to the same index, whichever of them is asked.
+func TestOperatorsReplicas(t *testing.T) {
+	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"} {
+		t.Setenv(name, value)
+	}
+	s := start(t, stack.Options{Campaigns: document(t, ad("a", "us", "eng")), NoEnvoy: true, Gateway: fmt.Sprintf(
+		"campaigns: {operators: {dynamodb: {table: %s, region: eu-west-1, endpoint: %q}}}", "operators-"+strconv.FormatInt(time.Now().UnixNano(), 36), moto.Endpoint)})
+	first := operator{s.ControlPlane()}
+	for range 2 { // it may be repeated
+		r := command{dir: t.TempDir()}.run(t, "init", "--config", first.plane.ConfigFile)
+		require.Equal(t, 0, r.code, r.stderr)
+	}
+	plane, err := s.AddControlPlane(deadline(t, 60*time.Second))
+	require.NoError(t, err)
+	second := operator{plane}
+	published := func(o operator) (v apiv1.Version) {
+		var page apiv1.Page[apiv1.Version]
+		a, err := o.try(t.Context(), "GET", "/versions", nil)
+		require.NoError(t, err)
+		if a.Status != http.StatusOK {
+			return v
+		}
+		require.NoError(t, json.Unmarshal(a.Body, &page))
+		for _, item := range page.Items {
+			if item.Published {
+				v = item
+			}
+		}
+		return v
+	}
+	agree := func(revision uint64) {
+		t.Helper()
+		began := time.Now()
+		eventually(t, 30*time.Second, func(context.Context) error {
+			if a, b := published(first), published(second); a.Version == "" || a.Version != b.Version || a.Revision != revision {
+				return fmt.Errorf("%q of revision %d, %q of revision %d", a.Version, a.Revision, b.Version, b.Revision)
+			}
+			return nil
+		})
+		t.Logf("both publish revision %d after %s", revision, time.Since(began).Round(time.Millisecond))
+	}
+	agree(0)
+	first.ask(t, "POST", "/campaigns", ad("b", "us", "eng"), 201, nil)
+	agree(1)
+	second.ask(t, "PATCH", "/campaigns/b", map[string]any{"enabled": false}, 200, nil)
+	agree(2)
+	first.ask(t, "PATCH", "/campaigns/b", map[string]any{"enabled": true}, 200, nil)
+	agree(3)
+	second.ask(t, "DELETE", "/campaigns/b", nil, 200, nil)
+	agree(4)
+	first.ask(t, "GET", "/campaigns/b", nil, 404, nil)
+}
+
+// TestOperatorsCommands: the command line does on a running control plane what its help says.
+func TestOperatorsCommands(t *testing.T) {
+	s := served(t, stack.Options{Campaigns: document(t, ad("a", "us", "eng")), Concurrency: 1})
+	t.Setenv("ADSIDECAR_SERVER", s.ControlPlane().URL)
+	dir := files(t, map[string]string{
+		"b.json":    `{"id":"b","video_url":"https://video.example.com/b.mp4","country":"us","lang":"eng","start_hour":0,"end_hour":0}`,
+		"two.json":  string(document(t, ad("b", "us", "eng"), ad("c", "us", "eng"))),
+		"bad.json":  "{\"ads\":[\n{\"id\":\"c\",\"video_url\":\"https://v/c\",\"country\":\"us\",\"lang\":\"eng\",\"start_hour\":0,\"end_hour\":0},\n{\"id\":\"d\",\"country\":\"u1\"}]}",
+		"none.json": `{"ads":[]}`,
+	})
+	run := func(code int, line string) result {
+		t.Helper()
+		r := command{dir: dir}.run(t, strings.Fields(line)...)
+		require.Equal(t, code, r.code, "%s: %s%s", line, r.stdout, r.stderr)
+		return r
+	}
+	var versions apiv1.Page[apiv1.Version]
+	require.NoError(t, json.Unmarshal([]byte(run(0, "versions -o json").stdout), &versions))
+	require.Contains(t, run(0, "campaigns list").stdout, "a ")
+	require.Contains(t, run(0, "diff -f two.json").stdout, "c")
+	run(0, "campaigns apply -f b.json")
+	servedWithin(t, s, "b", true)
+	require.Contains(t, run(1, "campaigns apply -f bad.json").stderr, "3") // the line
+	run(0, "campaigns apply -f two.json --comment both")
+	servedWithin(t, s, "c", true)
+	require.Contains(t, run(0, "history").stdout, "both")
+	require.Contains(t, run(0, "fleet").stdout, "envoy")
+	require.Contains(t, run(0, "explain --live --country us --lang en").stdout, "b")
+	run(0, "rollback "+versions.Items[0].Version)
+	servedWithin(t, s, "c", false)
+	run(0, "resume")
+	servedWithin(t, s, "c", true)
+	run(0, "revert 2")
+	servedWithin(t, s, "c", false)
+	run(0, "campaigns pause a")
+	servedWithin(t, s, "a", false)
+	run(0, "campaigns unpause a")
+	run(0, "campaigns delete b")
+	require.JSONEq(t, string(document(t, ad("a", "us", "eng"))), run(0, "campaigns export").stdout)
+	require.Contains(t, run(1, "campaigns delete a").stderr, "from_source")
+}

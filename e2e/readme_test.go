@@ -106,12 +106,15 @@ func TestReadmeCommands(t *testing.T) {
 			ran[first] = shell(block)
 		}
 	}
-	require.Len(t, ran, 5, "each block was run: %v", ran)
+	require.Len(t, ran, 6, "each block was run: %v", ran)
 	requirePlayer(t, ran[". .run/env"])
 	require.Regexp(t, `^200 \{"id":"[0-9a-f]{32}"`, ran["set -a; . .run/env; set +a"])
 	require.Contains(t, ran["bin/adsidecar validate --config gateway.yaml --campaigns compose/campaigns.json"], "100 ads, 0 rejected")
 	require.Contains(t, ran["bin/adsidecar explain --config gateway.yaml --country us --lang eng --at 2026-12-24T23:59:59Z"], "key us/eng answers")
-	require.Contains(t, ran["curl -s $CONTROLPLANE_URL/api/v1/status"], `"ads": 100`)
+	operators := ran["export ADSIDECAR_SERVER=$CONTROLPLANE_URL"]
+	require.Contains(t, operators, "hello")
+	require.Regexp(t, `(?m)^1 .*edit`, operators)
+	require.Regexp(t, `"ads": 10[01]\b`, ran["curl -s $CONTROLPLANE_URL/api/v1/status"]) // what was reverted may be on its way
 }
 
 // requirePlayer checks what the quick start prints: the record, the record after its update, and an ad.

@@ -39,6 +39,9 @@ func Public(c Config) *http.ServeMux {
 		c.write(w, http.StatusOK, map[string]string{"status": "ready"})
 	})
 	mux.HandleFunc("GET /sign-in", c.signIn)
+	for _, path := range []string{"/healthz", "/readyz", "/sign-in"} {
+		mux.HandleFunc(path, c.notAllowed)
+	}
 	return mux
 }
 
@@ -56,8 +59,7 @@ func Handler(c Config) http.Handler {
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := mux.Handler(&http.Request{Method: http.MethodGet, URL: r.URL, Host: r.Host}); pattern != "/" {
-			w.Header().Set("Allow", "GET, HEAD")
-			c.write(w, http.StatusMethodNotAllowed, web.Error{Message: "Only GET and HEAD are allowed here.", Code: "method_not_allowed"})
+			c.notAllowed(w, r)
 			return
 		}
 		c.write(w, http.StatusNotFound, web.Error{
@@ -65,6 +67,11 @@ func Handler(c Config) http.Handler {
 		})
 	})
 	return mux
+}
+
+func (c Config) notAllowed(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Allow", "GET, HEAD")
+	c.write(w, http.StatusMethodNotAllowed, web.Error{Message: "Only GET and HEAD are allowed here.", Code: "method_not_allowed"})
 }
 
 func (c Config) write(w http.ResponseWriter, status int, v any) {

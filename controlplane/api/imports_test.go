@@ -114,6 +114,9 @@ func TestImportsHaveLimits(t *testing.T) {
 	_, err = readRows(strings.NewReader(`{"ads":[` + strings.Repeat("1,", revision.MaxChanges) + `1]}`))
 	require.EqualError(t, err, "has more than 200000 campaigns")
 
+	_, err = readRows(strings.NewReader(`{"ads":[` + strings.Repeat("\n", 3*maxBreaks) + `]}`))
+	require.EqualError(t, err, "has more than 1048576 lines without a campaign")
+
 	_, err = readRows(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader(document))))
 	require.ErrorAs(t, documentProblem(err), &p)
 	require.Equal(t, http.StatusBadRequest, p.status)

@@ -130,8 +130,15 @@ type lines struct {
 	passed int
 }
 
+// maxBreaks bounds the lines between two values, each of which is remembered until the next value is read.
+const maxBreaks = 1 << 20
+
 // Read implements io.Reader.
 func (l *lines) Read(p []byte) (int, error) {
+	if len(l.breaks) > maxBreaks {
+		l.err = &errDocument{line: l.passed + 1, text: fmt.Sprintf("has more than %d lines without a campaign", maxBreaks)}
+		return 0, l.err
+	}
 	n, err := l.r.Read(p)
 	for i, b := range p[:n] {
 		if b == '\n' {

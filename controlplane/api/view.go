@@ -51,7 +51,7 @@ func (s *server) view() (*view, error) {
 	}
 	s.views.mu.Lock()
 	defer s.views.mu.Unlock()
-	if v := s.views.last; v != nil && v.Source == doc && v.rows.Revision() == state.Rows.Revision() && v.rows.Len() == state.Rows.Len() {
+	if v := s.views.last; v != nil && v.Source == doc && v.rows == state.Rows {
 		return v, nil
 	}
 	v := &view{Effective: s.views.overlay.Apply(doc, bytesOf(state.Rows)), rows: state.Rows}

@@ -15,4 +15,7 @@ type Snapshot struct {
 	// SourceTime is the age of the content: Last-Modified or mtime if the source gives one, else the time at which
 	// this content was first seen.
 	SourceTime time.Time
+
+	// SHA256 is that of Data, in hex. Empty: whoever made this snapshot had no need of it.
+	SHA256 string
 }

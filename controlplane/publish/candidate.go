@@ -28,7 +28,7 @@ func (l *Loop) decode(snapshot campaign.Snapshot, readAt time.Time) (*material, 
 		return nil, fmt.Errorf("document: %w", err)
 	}
 	m := &material{document: document, sourceTime: snapshot.SourceTime, readAt: readAt}
-	if l.operators != nil {
+	if m.sum = snapshot.SHA256; m.sum == "" && l.operators != nil {
 		sum := sha256.Sum256(snapshot.Data)
 		m.sum = hex.EncodeToString(sum[:])
 	}

@@ -174,7 +174,7 @@ func newBench(t *testing.T, cfg Config, answers ...answer) *bench {
 	cfg.Source, cfg.Sink, cfg.Registerer = b.source, b.sink, b.registry
 	l, err := New(cfg)
 	require.NoError(t, err)
-	l.random = func() float64 { return 0.5 }
+	l.random, l.keepAfter = func() float64 { return 0.5 }, 0
 	b.Loop = l
 	return b
 }

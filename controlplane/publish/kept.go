@@ -70,10 +70,14 @@ func (l *Loop) keepVersions(ctx context.Context) {
 	defer retry.Stop()
 	for {
 		var r release
+		var ok bool
 		select {
 		case <-ctx.Done():
 			return
 		case r = <-l.toKeep:
+		}
+		if r, ok = l.settled(ctx, r); !ok {
+			return
 		}
 		for wait := firstKeepRetry; ; wait = min(2*wait, lastKeepRetry) {
 			err := l.keepOne(ctx, r)
@@ -92,6 +96,28 @@ func (l *Loop) keepVersions(ctx context.Context) {
 				wait = firstKeepRetry / 2
 			case <-retry.C:
 			}
+		}
+	}
+}
+
+// settled returns what was published last once nothing newer was published for a moment: packing an index takes a processor for a while, which
+// proxies need to load it. A version that is replaced within that moment is not kept. It gives up waiting after ten such moments, and
+// returns false if ctx ends.
+func (l *Loop) settled(ctx context.Context, r release) (release, bool) {
+	latest := time.NewTimer(10 * l.keepAfter)
+	defer latest.Stop()
+	quiet := time.NewTimer(l.keepAfter)
+	defer quiet.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return r, false
+		case r = <-l.toKeep:
+			quiet.Reset(l.keepAfter)
+		case <-quiet.C:
+			return r, true
+		case <-latest.C:
+			return r, true
 		}
 	}
 }

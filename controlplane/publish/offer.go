@@ -28,6 +28,7 @@ func (l *Loop) wanted() *release {
 func (l *Loop) offer() {
 	r := l.wanted()
 	if r == nil {
+		l.hold("", nil) // whatever was offered before, it is not what waits now
 		return
 	}
 	index := r.index

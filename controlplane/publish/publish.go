@@ -96,16 +96,17 @@ type Config struct {
 
 // Loop publishes the index. New, then Run once; the other methods may be called by any goroutine at any time.
 type Loop struct {
-	source   Source
-	resumer  Resumer // nil if the source is none
-	sink     Sink
-	interval time.Duration
-	maxBytes int
-	store    *store // nil without a StateDir
-	log      *zap.Logger
-	now      func() time.Time
-	random   func() float64 // in [0, 1)
-	metrics  *metrics
+	source    Source
+	resumer   Resumer // nil if the source is none
+	sink      Sink
+	interval  time.Duration
+	maxBytes  int
+	store     *store // nil without a StateDir
+	log       *zap.Logger
+	now       func() time.Time
+	random    func() float64 // in [0, 1)
+	keepAfter time.Duration  // how long a version has to be the last one before it is kept
+	metrics   *metrics
 
 	wake  chan struct{} // holds one value
 	nudge chan struct{} // holds one value
@@ -171,7 +172,7 @@ func New(cfg Config) (*Loop, error) {
 	}
 	l := &Loop{
 		source: cfg.Source, sink: cfg.Sink, interval: cfg.Interval, maxBytes: cfg.MaxIndexBytes,
-		log: cfg.Logger, now: cfg.Now, random: rand.Float64,
+		log: cfg.Logger, now: cfg.Now, random: rand.Float64, keepAfter: time.Second,
 		wake: make(chan struct{}, 1), nudge: make(chan struct{}, 1), changed: make(chan struct{}),
 	}
 	l.resumer, _ = cfg.Source.(Resumer)

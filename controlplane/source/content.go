@@ -2,6 +2,7 @@ package source
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
 	"adsidecar/controlplane/campaign"
@@ -30,5 +31,5 @@ func (c *content) handOut(data []byte, sourceTime, now time.Time) (campaign.Snap
 	if sourceTime.IsZero() || sourceTime.After(now) {
 		sourceTime = now
 	}
-	return campaign.Snapshot{Data: data, SourceTime: sourceTime.UTC()}, nil
+	return campaign.Snapshot{Data: data, SourceTime: sourceTime.UTC(), SHA256: hex.EncodeToString(c.hash[:])}, nil
 }

@@ -117,13 +117,3 @@ func TestIDsOfAnyKind(t *testing.T) {
 		require.Equal(t, id, decoded[apiv1.Campaign](t, got).ID)
 	}
 }
-
-// Rows are known before the source's first document: then they are what is in force.
-func TestWithoutASource(t *testing.T) {
-	h := start(t, nil)
-	h.publisher.locked(func() { h.publisher.document, h.publisher.index = nil, nil })
-	require.Empty(t, get[apiv1.Page[apiv1.Campaign]](t, h, "/campaigns").Items)
-	h.must(t, 201, request{method: "POST", path: "/campaigns", body: plain("o", "")})
-	require.Len(t, get[apiv1.Page[apiv1.Campaign]](t, h, "/campaigns").Items, 1)
-	require.Equal(t, "nothing_published", codeOf(t, h.must(t, 404, request{method: "GET", path: "/coverage"})))
-}

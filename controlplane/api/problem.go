@@ -58,6 +58,7 @@ var (
 	errFromSource  = newProblem(http.StatusConflict, "from_source",
 		`This campaign comes from the source and cannot be deleted here. Pause it with PATCH {"enabled":false}.`)
 
+	errNoDocument  = unavailable("source_not_read", "The source's document has not been read yet, so what is in force is not known. Try again.")
 	errNotLoaded   = unavailable("history_not_loaded", "The operators' changes have not been read yet. Try again.")
 	errUnavailable = unavailable("store_unavailable", "The store of changes cannot be reached. The change may have been made: look before you try again.")
 	errContended   = unavailable("contended", "Others keep changing campaigns. Nothing was changed: try again.")

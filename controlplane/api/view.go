@@ -37,8 +37,6 @@ type views struct {
 	last    *view
 }
 
-var noDocument = &campaign.Document{}
-
 // view is what is in force now. The error is that operators' changes are not known yet.
 func (s *server) view() (*view, error) {
 	state := s.History.State()
@@ -47,7 +45,7 @@ func (s *server) view() (*view, error) {
 	}
 	doc := s.Publisher.Document()
 	if doc == nil {
-		doc = noDocument
+		return nil, errNoDocument // what the source has is not known yet: to take it for nothing would make its campaigns the operators' own
 	}
 	s.views.mu.Lock()
 	defer s.views.mu.Unlock()

@@ -136,13 +136,16 @@ func releaseOf(meta revision.Version, index []byte) (*release, error) {
 	}}, nil
 }
 
-// standInForOperators publishes the index on disk while it is not known what operators say: the store cannot be read. It has what they
-// had said when it was published. Only a proxy without any index is better off with it, so it never replaces one.
+// standInForOperators publishes the index on disk while the store cannot be read: it is not known what operators say, or what they pinned
+// is not to be had. It has what they had said when it was published. Only a proxy without any index is better off with it, so it never
+// replaces one.
 func (l *Loop) standInForOperators() {
 	l.mu.Lock()
 	overdue := l.overdue
 	l.mu.Unlock()
-	if l.loaded() || !overdue || l.sink.Published() != "" {
+	unknown := !l.loaded() && overdue
+	pinned := l.said.Pin.Version != "" && l.unread == l.said.Pin.Version
+	if !unknown && !pinned || l.sink.Published() != "" {
 		return
 	}
 	r, err := l.indexOnDisk()
@@ -150,10 +153,10 @@ func (l *Loop) standInForOperators() {
 		err = l.sink.Publish(r.index)
 	}
 	if err != nil {
-		l.log.Warn("operators' changes cannot be read, and there is no index on disk: nothing is published", zap.String("error", text(err)))
+		l.log.Warn("what operators said cannot be read, and there is no index on disk: nothing is published", zap.String("error", text(err)))
 		return
 	}
 	l.accepted(*r)
 	l.fromDisk()
-	l.log.Warn("last published index taken from disk, because operators' changes cannot be read", zap.String("version", r.index.Version))
+	l.log.Warn("last published index taken from disk, because what operators said cannot be read", zap.String("version", r.index.Version))
 }

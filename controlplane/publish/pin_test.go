@@ -149,3 +149,28 @@ func TestARefusedPinIsTold(t *testing.T) {
 	require.Equal(t, version(t, "a"), b.sink.Published())
 	require.Equal(t, pinned.Version, b.Status().QuarantinedVersion)
 }
+
+// A pin that cannot be read must not be an outage for proxies that start after this program: they get what was published last.
+func TestAPinThatCannotBeReadAfterARestart(t *testing.T) {
+	dir := t.TempDir()
+	o := newOperators(t)
+	b := served(t, o, Config{StateDir: dir}, answer{text: doc("a")}, answer{text: doc("b")}, unchanged)
+	b.pollOnce()
+	b.awaitServed(t, "b")
+	b.await(t, "on disk", func() bool {
+		_, v, err := LastIndex(dir, b.source)
+		return err == nil && v.Hash == version(t, "b")
+	})
+	o.breakReading(errStoreDown)
+	o.pin(t, version(t, "a"))
+	b.await(t, "told", func() bool { p := b.Status().Pin; return p != nil && p.Error != "" })
+
+	again := hourly(t, o, Config{StateDir: dir}, answer{text: doc("c")})
+	again.start(t)
+	again.awaitServed(t, "b")
+	again.await(t, "told", func() bool { p := again.Status().Pin; return p != nil && p.Error != "" })
+	o.breakReading(nil)
+	<-again.source.asked
+	again.pollOnce()
+	again.awaitServed(t, "a")
+}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -65,7 +66,7 @@ func checkComment(field, text string) (string, error) {
 	if utf8.RuneCountInString(text) > revision.MaxCommentRunes {
 		return "", badField(field, fmt.Sprintf("%s is longer than %d characters.", field, revision.MaxCommentRunes))
 	}
-	if strings.ContainsRune(text, 0) {
+	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' }) {
 		return "", badField(field, field+" has a control character.")
 	}
 	return text, nil

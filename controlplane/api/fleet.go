@@ -20,8 +20,8 @@ var typeNames = map[string]string{"lds": "listeners", "cds": "clusters", "ecds":
 
 func (s *server) describeFleet() apiv1.Fleet {
 	status := s.Fleet.Status()
-	rates, _ := s.rates()
-	f := apiv1.Fleet{Envoys: []apiv1.Envoy{}}
+	rates, all := s.rates()
+	f := apiv1.Fleet{Envoys: []apiv1.Envoy{}, Rates: all}
 	for _, t := range status.Types {
 		if t.Type == "ecds" && t.Offered != nil {
 			f.Version = t.Offered.Version

@@ -74,7 +74,6 @@ func TestCoverageOf20000Keys(t *testing.T) {
 	page := get[apiv1.Page[apiv1.Coverage]](t, h, "/coverage?limit=1000")
 	t.Logf("first page of %d keys in %v", page.Total, time.Since(began))
 	require.Greater(t, page.Total, 19_900, "some of the codes are one language")
-	require.Less(t, time.Since(began), 10*time.Second)
 	began = time.Now()
 	require.Len(t, get[apiv1.Page[apiv1.Coverage]](t, h, "/coverage?limit=1000&cursor="+page.Next).Items, 1000)
 	t.Logf("second page in %v", time.Since(began))
@@ -196,6 +195,7 @@ func TestSummaryAndRates(t *testing.T) {
 	f := get[apiv1.Fleet](t, h, "/fleet")
 	require.Equal(t, &apiv1.Rates{Served: 4}, f.Envoys[0].Rates)
 	require.Nil(t, f.Envoys[1].Rates)
+	require.Equal(t, &apiv1.Rates{Served: 7, NoAd: 1, Unauthorized: 2}, f.Rates, "not what the connections have together")
 
 	s := &server{Config: Config{History: h.history, Publisher: h.publisher, Fleet: h.fleet, Counters: reported}}
 	require.Equal(t, &apiv1.Rates{Served: 7, NoAd: 1, Unauthorized: 2}, s.summarize().Rates)

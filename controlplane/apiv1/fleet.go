@@ -9,6 +9,8 @@ type Fleet struct {
 	Behind  int     `json:"behind"`
 	Gone    int     `json:"gone"` // lately disconnected
 	Envoys  []Envoy `json:"envoys"`
+	// Rates are of all Envoys; absent while none reports. Connections of one node id show the same rates, so theirs do not add up to these.
+	Rates *Rates `json:"rates,omitempty"`
 }
 
 // Envoy is one connection of an Envoy.

@@ -46,7 +46,6 @@ type served struct {
 type dashboardData struct {
 	served
 	Fleet   apiv1.Fleet
-	Rates   *apiv1.Rates // of all; nil: no Envoy reports any
 	Reasons []reasonCount
 }
 
@@ -64,7 +63,6 @@ func (c *console) dashboard(r *http.Request) (*view, error) {
 	if data.Fleet, err = get[apiv1.Fleet](c, r, "/fleet", nil); err != nil {
 		return nil, err
 	}
-	data.Rates = sum(data.Fleet.Envoys)
 	for reason, count := range data.Rejected.ByReason {
 		data.Reasons = append(data.Reasons, reasonCount{reason, count})
 	}
@@ -72,26 +70,6 @@ func (c *console) dashboard(r *http.Request) (*view, error) {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Reason, b.Reason))
 	})
 	return &view{Template: "dashboard.html", Title: "Dashboard", Section: "dashboard", Data: data}, nil
-}
-
-func sum(envoys []apiv1.Envoy) *apiv1.Rates {
-	var all *apiv1.Rates
-	for _, envoy := range envoys {
-		if envoy.Rates == nil {
-			continue
-		}
-		if all == nil {
-			all = &apiv1.Rates{}
-		}
-		all.Served += envoy.Rates.Served
-		all.NoAd += envoy.Rates.NoAd
-		all.BadRequest += envoy.Rates.BadRequest
-		all.Unavailable += envoy.Rates.Unavailable
-		all.Internal += envoy.Rates.Internal
-		all.Unauthorized += envoy.Rates.Unauthorized
-		all.RateLimited += envoy.Rates.RateLimited
-	}
-	return all
 }
 
 func (c *console) fleet(r *http.Request) (*view, error) {

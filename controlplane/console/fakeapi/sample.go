@@ -92,7 +92,7 @@ func sampleFleet(now time.Time, served string) apiv1.Fleet {
 	rejecting := in("index", "9b0e77aa51c3d4f0aa", false)
 	rejecting.Rejecting, rejecting.LastNack, rejecting.LastAckAge = true, now.Add(-2*time.Hour), &old
 	rejecting.NackText = "wasm: plugin configuration rejected: index has format 4, this filter reads 3"
-	return apiv1.Fleet{Version: served, InSync: 1, Behind: 1, Gone: 1, Envoys: []apiv1.Envoy{
+	return apiv1.Fleet{Version: served, InSync: 1, Behind: 1, Gone: 1, Rates: &apiv1.Rates{Served: 1833.9, NoAd: 12.6, BadRequest: 0.2}, Envoys: []apiv1.Envoy{
 		{
 			Node: "edge-eu-1", Address: "10.0.4.17:51422", Connected: true, Since: now.Add(-26 * time.Hour),
 			Rates: &apiv1.Rates{Served: 1523.4, NoAd: 12.6, BadRequest: 0.2},

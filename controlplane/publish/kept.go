@@ -108,11 +108,14 @@ func (l *Loop) settled(ctx context.Context, r release) (release, bool) {
 	defer latest.Stop()
 	quiet := time.NewTimer(l.keepAfter)
 	defer quiet.Stop()
+	// The disk has it at once: that costs little, and whoever starts without the store needs it.
+	r.onDisk = l.writeIndex(r) == nil
 	for {
 		select {
 		case <-ctx.Done():
 			return r, false
 		case r = <-l.toKeep:
+			r.onDisk = l.writeIndex(r) == nil
 			quiet.Reset(l.keepAfter)
 		case <-quiet.C:
 			return r, true
@@ -122,12 +125,19 @@ func (l *Loop) settled(ctx context.Context, r release) (release, bool) {
 	}
 }
 
+func (l *Loop) writeIndex(r release) error {
+	if l.store == nil {
+		return nil
+	}
+	return l.store.saveIndex(&lastIndex{
+		indexMetadata: indexMetadata{Source: identify(l.source), ReadAt: r.readAt, Version: r.meta}, Data: r.index.Bytes,
+	})
+}
+
 func (l *Loop) keepOne(ctx context.Context, r release) error {
 	var onDisk error
-	if l.store != nil {
-		onDisk = l.store.saveIndex(&lastIndex{
-			indexMetadata: indexMetadata{Source: identify(l.source), ReadAt: r.readAt, Version: r.meta}, Data: r.index.Bytes,
-		})
+	if !r.onDisk {
+		onDisk = l.writeIndex(r)
 	}
 	err := l.operators.KeepVersion(ctx, r.meta, r.index.Bytes)
 	return errors.Join(onDisk, err)

@@ -21,6 +21,7 @@ type release struct {
 	index  *compile.Result
 	readAt time.Time        // when its document was read; zero: not known
 	meta   revision.Version // empty without operators
+	onDisk bool             // what keeps versions has written it there
 }
 
 // arrival is what came of reading a version.

@@ -5,8 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
-	"os"
-	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -14,6 +12,7 @@ import (
 	"adsidecar/controlplane/access"
 	"adsidecar/envoy/gateway"
 	"adsidecar/internal/awsclient"
+	"adsidecar/internal/program"
 	"adsidecar/internal/token"
 	"adsidecar/users/cognito"
 )
@@ -47,15 +46,9 @@ func newGuard(ctx context.Context, c *gateway.Admin, metrics prometheus.Register
 
 // operatorsPool signs operators in; it never signs anybody up.
 func operatorsPool(ctx context.Context, c *gateway.AdminCognito) (*cognito.Pool, error) {
-	secret := ""
-	if c.ClientSecretFile != "" {
-		text, err := os.ReadFile(c.ClientSecretFile)
-		if err != nil {
-			return nil, fmt.Errorf("admin.cognito.client_secret_file: %w", err)
-		}
-		if secret = strings.TrimRight(string(text), "\r\n"); secret == "" {
-			return nil, fmt.Errorf("admin.cognito.client_secret_file: %s is empty", c.ClientSecretFile)
-		}
+	secret, err := program.ReadSecret("admin.cognito.client_secret_file", c.ClientSecretFile)
+	if err != nil {
+		return nil, err
 	}
 	pool := c.Pool()
 	aws, err := awsclient.Load(ctx, pool.Region(), pool.Endpoint)

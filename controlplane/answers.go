@@ -29,9 +29,10 @@ func answer(
 	if err != nil {
 		return nil, nil, fmt.Errorf("api: %w", err)
 	}
+	status := admin.Handler(answers)
 	below := http.NewServeMux()
 	below.Handle("/api/v1/", v1)
-	below.Handle("/api/v1/status", admin.Handler(answers))
+	below.Handle("/api/v1/status", status)
 	pages, err := console.Handler(console.Config{API: below, Logger: log.Named("console")})
 	if err != nil {
 		return nil, nil, fmt.Errorf("console: %w", err)
@@ -41,6 +42,6 @@ func answer(
 	mux := http.NewServeMux()
 	mux.Handle("/", pages)
 	mux.Handle("/api/v1/", below)
-	mux.Handle("/metrics", admin.Handler(answers))
+	mux.Handle("/metrics", status)
 	return public, mux, nil
 }

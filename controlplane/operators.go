@@ -80,13 +80,7 @@ func underOperators(ctx context.Context, c *gateway.Campaigns, doc *campaign.Doc
 	if err != nil {
 		return nil, err
 	}
-	return new(campaign.Overlay).Apply(doc, func(yield func(string, []byte) bool) {
-		for id, p := range rows.All() {
-			if !yield(id, p.Row.Campaign) {
-				return
-			}
-		}
-	}), nil
+	return new(campaign.Overlay).Apply(doc, rows.Campaigns()), nil
 }
 
 func operatorsRows(ctx context.Context, c *gateway.Campaigns) (_ revision.Rows, err error) {

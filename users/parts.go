@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -12,6 +10,7 @@ import (
 	"adsidecar/envoy/gateway"
 	"adsidecar/internal/awsclient"
 	"adsidecar/internal/boltfile"
+	"adsidecar/internal/program"
 	"adsidecar/internal/token"
 	"adsidecar/users/boltstore"
 	"adsidecar/users/cognito"
@@ -21,7 +20,7 @@ import (
 
 // openPool is the user pool that /authenticate signs in with.
 func openPool(ctx context.Context, c *gateway.Cognito) (*cognito.Pool, error) {
-	secret, err := clientSecret(c.ClientSecretFile)
+	secret, err := program.ReadSecret("users.cognito.client_secret_file", c.ClientSecretFile)
 	if err != nil {
 		return nil, err
 	}
@@ -34,22 +33,6 @@ func openPool(ctx context.Context, c *gateway.Cognito) (*cognito.Pool, error) {
 		return nil, fmt.Errorf("users.cognito: %w", err)
 	}
 	return pool, nil
-}
-
-// clientSecret reads the file, whose last line end is no part of the secret. Without a file the client has no secret.
-func clientSecret(file string) (string, error) {
-	if file == "" {
-		return "", nil
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "", fmt.Errorf("users.cognito.client_secret_file: %w", err)
-	}
-	secret := strings.TrimRight(string(text), "\r\n")
-	if secret == "" {
-		return "", fmt.Errorf("users.cognito.client_secret_file: %s is empty", file)
-	}
-	return secret, nil
 }
 
 // newVerifier accepts the tokens that Envoy accepts of this issuer.

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"iter"
 	"sync"
 
 	"adsidecar/controlplane/campaign"
@@ -52,20 +51,10 @@ func (s *server) view() (*view, error) {
 	if v := s.views.last; v != nil && v.Source == doc && v.rows == state.Rows {
 		return v, nil
 	}
-	v := &view{Effective: s.views.overlay.Apply(doc, bytesOf(state.Rows)), rows: state.Rows}
+	v := &view{Effective: s.views.overlay.Apply(doc, state.Rows.Campaigns()), rows: state.Rows}
 	v.list = sync.OnceValue(v.items)
 	s.views.last = v
 	return v, nil
-}
-
-func bytesOf(rows revision.Rows) iter.Seq2[string, []byte] {
-	return func(yield func(string, []byte) bool) {
-		for id, p := range rows.All() {
-			if !yield(id, p.Row.Campaign) {
-				return
-			}
-		}
-	}
 }
 
 // get returns the campaign of an id that is in force. Where there is none, the item has the revision of a row that has no effect: the pause

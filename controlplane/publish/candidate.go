@@ -40,7 +40,7 @@ func (l *Loop) build(m *material, started time.Time) (*campaign.Effective, *comp
 	var effective *campaign.Effective
 	document := m.document
 	if l.operators != nil {
-		effective = l.overlay.Apply(m.document, campaigns(l.said.Rows))
+		effective = l.overlay.Apply(m.document, l.said.Rows.Campaigns())
 		document = effective.Document
 	}
 	index, err := compile.Compile(document, compile.Params{SourceTime: m.sourceTime, MaxBytes: l.maxBytes, Now: l.now()})

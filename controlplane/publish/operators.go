@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"iter"
 	"time"
 
 	"go.uber.org/zap"
@@ -54,17 +53,6 @@ type PinStatus struct {
 	Waiting string `json:"waiting,omitempty"`
 	// Error is why the pinned version is not published: what was published before it stays.
 	Error string `json:"error,omitempty"`
-}
-
-// campaigns are rows as an Overlay reads them.
-func campaigns(rows revision.Rows) iter.Seq2[string, []byte] {
-	return func(yield func(string, []byte) bool) {
-		for id, p := range rows.All() {
-			if !yield(id, p.Row.Campaign) {
-				return
-			}
-		}
-	}
 }
 
 // loaded tells whether it is known what operators say.

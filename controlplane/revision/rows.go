@@ -34,6 +34,17 @@ func (r Rows) Get(id string) (Present, bool) {
 	return p, ok
 }
 
+// Campaigns are what the rows say of each campaign by its ID, in no order: its JSON, or nil for a pause alone.
+func (r Rows) Campaigns() iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		for id, p := range r.All() {
+			if !yield(id, p.Row.Campaign) {
+				return
+			}
+		}
+	}
+}
+
 // All are the rows by campaign ID, in no order.
 func (r Rows) All() iter.Seq2[string, Present] {
 	return func(yield func(string, Present) bool) {

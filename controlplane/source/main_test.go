@@ -10,9 +10,7 @@ import (
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if moto != nil {
-		moto.Close()
-	}
+	moto.Close()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
 			fmt.Fprintln(os.Stderr, err)

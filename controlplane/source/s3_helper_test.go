@@ -1,7 +1,6 @@
 package source
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -23,20 +22,14 @@ import (
 	"adsidecar/internal/awsclient"
 )
 
-// moto is S3 for all tests. It begins with the first that asks for it. Tests of this package that use it do not run in parallel.
-var moto *stack.Moto
+// moto is S3 for all tests. Tests of this package that use it do not run in parallel.
+var moto stack.SharedMoto
 
 func motoEndpoint(t *testing.T) string {
 	t.Helper()
-	if moto == nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // the first run makes the Python environment
-		defer cancel()
-		tools, err := stack.FindTools(ctx, stack.ToolsConfig{})
-		require.NoError(t, err)
-		moto, err = stack.StartMoto(ctx, stack.MotoConfig{Tools: tools})
-		require.NoError(t, err)
-	}
-	return moto.Endpoint
+	address, err := moto.Endpoint()
+	require.NoError(t, err)
+	return address
 }
 
 // credentials are what no error may show.

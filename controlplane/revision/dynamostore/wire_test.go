@@ -25,8 +25,8 @@ import (
 	"adsidecar/internal/awsclient"
 )
 
-// moto is DynamoDB for all tests. It begins with the first that asks for it: a fuzzing worker needs none.
-var moto *stack.Moto
+// moto is DynamoDB for all tests.
+var moto stack.SharedMoto
 
 func TestMain(m *testing.M) {
 	// A request to moto takes milliseconds, and a run of the model has hundreds; the command line can ask for more.
@@ -35,9 +35,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	code := m.Run()
-	if moto != nil {
-		moto.Close()
-	}
+	moto.Close()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -50,15 +48,9 @@ func TestMain(m *testing.M) {
 // endpoint is moto's address. Tests of this package do not run in parallel.
 func endpoint(t *testing.T) string {
 	t.Helper()
-	if moto == nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // the first run makes the Python environment
-		defer cancel()
-		tools, err := stack.FindTools(ctx, stack.ToolsConfig{})
-		require.NoError(t, err)
-		moto, err = stack.StartMoto(ctx, stack.MotoConfig{Tools: tools})
-		require.NoError(t, err)
-	}
-	return moto.Endpoint
+	address, err := moto.Endpoint()
+	require.NoError(t, err)
+	return address
 }
 
 var tables int

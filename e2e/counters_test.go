@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,9 +77,11 @@ func (l *tally) serves(t *testing.T) {
 }
 
 // TestCounters: the control plane knows what two Envoys answered, each and together, also over their restarts and its own. Nobody
-// reads the Envoys' admin addresses here: NoWait, and no Stats.
+// reads the Envoys' admin addresses here before the end: NoWait, and no Stats.
 func TestCounters(t *testing.T) {
-	s := start(t, stack.Options{Campaigns: document(t, ad("a", "us", "eng")), Envoy: stack.EnvoyOptions{NoWait: true}})
+	s := start(t, stack.Options{
+		Campaigns: document(t, ad("a", "us", "eng")), Gateway: "envoy: {stats: own}", Envoy: stack.EnvoyOptions{NoWait: true},
+	})
 	further, err := s.AddEnvoy(t.Context(), stack.EnvoyOptions{Static: true, NoWait: true})
 	require.NoError(t, err)
 	token := "Bearer " + s.Token()
@@ -188,5 +193,13 @@ func TestCounters(t *testing.T) {
 		first.asks(t, 3, us, token, http.StatusOK)
 		second.asks(t, 4, us, token, http.StatusOK)
 		require.EqualValues(t, 7, counted(t, 1, 1).Totals.Served)
+	})
+	t.Run("nothing else is reported", func(t *testing.T) {
+		stats, err := first.envoy.Stats(t.Context())
+		require.NoError(t, err)
+		names := slices.Sorted(maps.Keys(stats))
+		require.True(t, slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, "envoy_server_") }))
+		others := slices.DeleteFunc(names, func(n string) bool { return !strings.HasPrefix(n, "envoy_cluster_") })
+		require.Empty(t, others, "stats: own makes none of clusters")
 	})
 }

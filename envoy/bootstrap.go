@@ -71,6 +71,7 @@ func Bootstrap(c *gateway.Config, o BootstrapOptions) *bootstrapv3.Bootstrap {
 		OverloadManager:    overload(c),
 		StatsSinks:         []*metricsv3.StatsSink{statsSink()},
 		StatsFlushInterval: duration(statsInterval),
+		StatsConfig:        statsConfig(c.Envoy.Stats),
 	}
 	if o.Static {
 		b.StaticResources.Listeners = Listeners(c, o.Index)

@@ -5,6 +5,9 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	metricsv3 "github.com/envoyproxy/go-control-plane/envoy/config/metrics/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+
+	"adsidecar/envoy/gateway"
 )
 
 const (
@@ -17,9 +20,8 @@ const (
 
 // statsSink sends the Envoy's own counters and gauges to the control plane, over the cluster that it gets its configuration from.
 //
-// It sends all that were ever used, 18 kB each time. Envoy has no choice of what this sink is sent: a stats_matcher in the bootstrap
-// would keep the others from being made at all, and so from /stats on the admin address, where operators look for what is wrong with
-// a cluster or a listener. The control plane drops them unread.
+// It sends all that were ever used, and the control plane drops unread what it does not know. Envoy has no choice of what this sink is
+// sent; see [statsConfig].
 //
 // Absolute values rather than deltas: what was reported while no control plane listened is not lost. Full names rather than labels:
 // they are shorter, and looked up as they are.
@@ -36,4 +38,23 @@ func statsSink() *metricsv3.StatsSink {
 			BatchSize:         statsBatch,
 		})},
 	}
+}
+
+// ownStats are what the names of an Envoy's own statistics begin with: all that the control plane reads, and what docs/METRICS.md lists.
+var ownStats = []string{
+	"wasmcustom.adsidecar.", "http." + ListenerName + ".", SignInLimit + ".", "listener." + ListenerName + ".", "extension_config_discovery.", "control_plane.",
+	"wasm.", "server.",
+}
+
+// statsConfig limits which statistics are made at all: nil, Envoy's default, is all of them. What is not made is not on the admin
+// address either, where one looks for what is wrong with a cluster, so it is a choice.
+func statsConfig(stats string) *metricsv3.StatsConfig {
+	if stats != gateway.StatsOwn {
+		return nil
+	}
+	list := &matcherv3.ListStringMatcher{}
+	for _, prefix := range ownStats {
+		list.Patterns = append(list.Patterns, &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: prefix}})
+	}
+	return &metricsv3.StatsConfig{StatsMatcher: &metricsv3.StatsMatcher{StatsMatcher: &metricsv3.StatsMatcher_InclusionList{InclusionList: list}}}
 }

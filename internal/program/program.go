@@ -33,11 +33,29 @@ type Misuse struct{ error }
 // Misused wraps err as a Misuse.
 func Misused(err error) error { return Misuse{err} }
 
+// Exit is an error with an exit code of its own.
+type Exit struct {
+	error
+	code int
+}
+
+// ExitWith wraps err as an Exit.
+func ExitWith(code int, err error) error { return Exit{err, code} }
+
+// Unwrap returns what went wrong.
+func (e Exit) Unwrap() error { return e.error }
+
 // Main runs root with the process's arguments and streams, and exits. SIGTERM and Ctrl-C end its context; a second one ends the process
 // at once, should the shutdown hang.
 func Main(root *cobra.Command) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		signal.Stop(signals) // before anybody can see that it ends: a second signal is not lost
+		cancel()
+	}()
 	os.Exit(Run(ctx, root, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -57,6 +75,7 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reade
 		err = Misused(unknown)
 	}
 	var m Misuse
+	var exit Exit
 	switch {
 	case err == nil:
 		return exitOK
@@ -65,6 +84,9 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reade
 	case errors.As(err, &m):
 		_, _ = fmt.Fprintln(stderr, root.Name()+":", err)
 		return exitMisused
+	case errors.As(err, &exit):
+		_, _ = fmt.Fprintln(stderr, root.Name()+":", err)
+		return exit.code
 	}
 	_, _ = fmt.Fprintln(stderr, root.Name()+":", err)
 	return exitFailed

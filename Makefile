@@ -16,7 +16,7 @@ PACKAGES = go list ./... | sed 's|^adsidecar|.|'
 RACE_PACKAGES = $$($(PACKAGES) | grep -vE '^\./(filter|envoy|e2e)(/|$$)|^\./(users/(cognito|dynamostore)|controlplane/(source|revision/dynamostore))$$')
 OTHER_PACKAGES = $$($(PACKAGES) | grep -E '^\./(filter|envoy)(/|$$)')
 # These ask the AWS emulator, which comes into .venv with their first run.
-AWS_ROUND = -- -count=1 -p 1 $(RACE) ./users/cognito ./users/dynamostore ./controlplane/source ./controlplane/revision/dynamostore
+AWS_ROUND = -- -count=1 -p 1 $(RACE) ./internal/cognito ./users/dynamostore ./controlplane/source ./controlplane/revision/dynamostore
 UNIT_ROUNDS = -- -count=1 -shuffle=on $(RACE) $(RACE_PACKAGES) -- -count=1 -shuffle=on $(OTHER_PACKAGES)
 # One package after the other: they measure time and start Envoys.
 E2E_ROUND = -- -count=1 -p 1 -timeout 60m

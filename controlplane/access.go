@@ -12,14 +12,17 @@ import (
 	"adsidecar/controlplane/access"
 	"adsidecar/envoy/gateway"
 	"adsidecar/internal/awsclient"
+	"adsidecar/internal/cognito"
 	"adsidecar/internal/program"
 	"adsidecar/internal/token"
-	"adsidecar/users/cognito"
 )
 
 // newGuard decides who may use the admin address. The verifier is to run; it is nil without a user pool.
 func newGuard(ctx context.Context, c *gateway.Admin, metrics prometheus.Registerer, log *zap.Logger) (*access.Guard, *token.Verifier, error) {
-	config := access.Config{Address: c.Address, Name: c.Name, TLS: c.TLS != nil, TokensFile: c.TokensFile, Logger: log}
+	config := access.Config{
+		Address: c.Address, Name: c.Name, TLS: c.TLS != nil, TokensFile: c.TokensFile,
+		TrustedHops: int(c.TrustedHops), Logger: log,
+	}
 	var verifier *token.Verifier
 	if c.Cognito != nil {
 		var err error

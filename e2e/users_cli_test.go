@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"adsidecar/e2e/stack"
-	"adsidecar/users/cognito/strictfake"
+	"adsidecar/internal/cognito/strictfake"
 )
 
 // usersCommand calls bin/adsidecar-users to its end, in dir, with an environment of an AWS account that is nobody's.

@@ -19,7 +19,7 @@ import (
 
 	"adsidecar/e2e/stack"
 	"adsidecar/envoy/gateway"
-	"adsidecar/users/cognito/strictfake"
+	"adsidecar/internal/cognito/strictfake"
 )
 
 // The app client of these tests, and passwords.

@@ -19,8 +19,8 @@ import (
 	"adsidecar/controlplane/counters"
 	"adsidecar/controlplane/publish"
 	"adsidecar/controlplane/xds"
+	"adsidecar/internal/account"
 	"adsidecar/internal/token"
-	"adsidecar/users/account"
 	"adsidecar/users/api"
 )
 

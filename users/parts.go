@@ -10,10 +10,10 @@ import (
 	"adsidecar/envoy/gateway"
 	"adsidecar/internal/awsclient"
 	"adsidecar/internal/boltfile"
+	"adsidecar/internal/cognito"
 	"adsidecar/internal/program"
 	"adsidecar/internal/token"
 	"adsidecar/users/boltstore"
-	"adsidecar/users/cognito"
 	"adsidecar/users/dynamostore"
 	"adsidecar/users/record"
 )

@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"adsidecar/e2e/stack"
+	"adsidecar/internal/cognito/strictfake"
 	"adsidecar/users/boltstore"
-	"adsidecar/users/cognito/strictfake"
 )
 
 const (

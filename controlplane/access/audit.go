@@ -18,7 +18,7 @@ func (g *Guard) audit(next http.Handler) http.Handler {
 		}
 		answer := &watched{ResponseWriter: w}
 		defer func() {
-			g.log.Info("change", append(whoFields(From(r.Context()), r), zap.Int("status", answer.status))...)
+			g.log.Info("change", append(g.whoFields(From(r.Context()), r), zap.Int("status", answer.status))...)
 		}()
 		next.ServeHTTP(answer, r)
 		if answer.status == 0 {
@@ -29,16 +29,16 @@ func (g *Guard) audit(next http.Handler) http.Handler {
 
 // logRefused is for somebody who may not write.
 func (g *Guard) logRefused(r *http.Request, id Identity) {
-	g.log.Warn("change refused", whoFields(id, r)...)
+	g.log.Warn("change refused", g.whoFields(id, r)...)
 }
 
-func whoFields(id Identity, r *http.Request) []zap.Field {
+func (g *Guard) whoFields(id Identity, r *http.Request) []zap.Field {
 	path := r.URL.Path
 	if len(path) > maxLoggedPath {
 		path = path[:maxLoggedPath]
 	}
 	return []zap.Field{
-		zap.String("who", id.Name), zap.Stringer("role", id.Role), zap.String("via", id.Via), zap.Stringer("client", clientOf(r)),
+		zap.String("who", id.Name), zap.Stringer("role", id.Role), zap.String("via", id.Via), zap.Stringer("client", g.clientOf(r)),
 		zap.String("method", r.Method), zap.String("path", path),
 	}
 }

@@ -3,7 +3,6 @@ package access
 import (
 	"errors"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -23,42 +22,51 @@ func safe(r *http.Request) bool { return r.Method == http.MethodGet || r.Method 
 // the sign-in page.
 func (g *Guard) requireRole(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id, err := g.authenticate(r)
+		a, err := g.authenticate(r)
 		switch {
 		case errors.Is(err, errUnauthorized) && safe(r) && strings.Contains(r.Header.Get("Accept"), "text/html"):
 			http.Redirect(w, r, SignInPath+"?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
 			return
-		case err == nil && id.Role < Operator && !safe(r):
-			g.logRefused(r, id)
+		case err == nil && a.identity.Role < Operator && !safe(r):
+			g.logRefused(r, a.identity)
 			err = errReadOnly
 		}
 		if err != nil {
 			g.refuse(w, err)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(with(r.Context(), id)))
+		ctx, cancel := g.during(r.Context(), a)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(with(ctx, a.identity)))
 	})
 }
 
 // authenticate returns somebody with a role, or an error for [Guard.refuse].
-func (g *Guard) authenticate(r *http.Request) (Identity, error) {
+func (g *Guard) authenticate(r *http.Request) (grant, error) {
 	if g.open() {
-		return g.local(r), nil
+		if proxied(r) {
+			return grant{}, errProxied
+		}
+		return grant{identity: g.local(r)}, nil
 	}
 	if headers := r.Header.Values("Authorization"); len(headers) > 0 {
 		if len(headers) > 1 {
-			return Identity{}, errUnauthorized
+			return grant{}, errUnauthorized
 		}
 		secret, err := bearer(headers[0])
 		if err != nil {
-			return Identity{}, err
+			return grant{}, err
 		}
-		return g.byToken(r, secret)
+		a, err := g.byToken(r, secret)
+		if err != nil {
+			g.logToken(r, err)
+		}
+		return a, err
 	}
 	if s, ok := g.signedIn(r); ok {
-		return s.identity, nil
+		return grant{identity: s.identity, until: s.expires, ended: s.ended, token: s.token}, nil
 	}
-	return Identity{}, errUnauthorized
+	return grant{}, errUnauthorized
 }
 
 // bearer is the token of an Authorization header.
@@ -71,21 +79,34 @@ func bearer(header string) (string, error) {
 }
 
 // byToken finds the owner of a token of the file, or of the user pool.
-func (g *Guard) byToken(r *http.Request, secret string) (Identity, error) {
-	if id, ok := g.file.current().find(hashOf(secret)); ok {
-		return id, nil
+//
+// There is no limit of wrong ones, as there is for signing in: none could hold back a guess of 32 characters without the owner of a right
+// one, who may be at the same address, paying for it.
+func (g *Guard) byToken(r *http.Request, secret string) (grant, error) {
+	hash := hashOf(secret)
+	if id, ok := g.file.current().find(hash); ok {
+		return grant{identity: id, token: hash}, nil
 	}
 	if g.tokens == nil {
-		return Identity{}, errUnauthorized
+		return grant{}, errUnauthorized
 	}
 	claims, err := g.tokens.Verify(r.Context(), "Bearer "+secret)
 	if err != nil {
 		if errors.Is(err, token.ErrUnavailable) {
 			g.log.Error("tokens cannot be verified", zap.Error(err))
 		}
-		return Identity{}, err
+		return grant{}, err
 	}
-	return g.member(claims)
+	id, err := g.member(claims)
+	return grant{identity: id, until: claims.TakenUntil()}, err
+}
+
+// logToken logs a token that was not taken, of each client no more often than it may fail to sign in.
+func (g *Guard) logToken(r *http.Request, err error) {
+	client := g.clientOf(r)
+	if _, wait := g.badTokens.try(client, "", g.now()); wait <= 0 {
+		g.log.Warn("token refused", zap.Stringer("client", client), zap.Error(err))
+	}
 }
 
 // member is a user of the pool, in the role of its groups.
@@ -119,10 +140,4 @@ func (g *Guard) local(r *http.Request) Identity {
 		}
 	}
 	return id
-}
-
-// clientOf is the address that a request comes from; behind a proxy, the proxy's.
-func clientOf(r *http.Request) netip.Addr {
-	a, _ := addressOf(r.RemoteAddr)
-	return a.Addr()
 }

@@ -6,16 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
-	"regexp"
 	"time"
 
 	"go.uber.org/zap"
 
+	"adsidecar/internal/account"
+	"adsidecar/internal/hostname"
 	"adsidecar/internal/token"
-	"adsidecar/users/account"
 )
 
 // Verifier verifies a user pool's tokens: *token.Verifier. The errors are those of package token.
@@ -35,8 +34,8 @@ type Config struct {
 	Address string
 	// Name is the name that clients call it by, beside localhost and its IP address. Empty: none.
 	Name string
-	// TLS says that clients reach it by TLS alone. The cookie's name has the prefix __Host- then, with which no site of a
-	// neighbouring name can set one for us.
+	// TLS says that clients reach it by TLS alone. The cookie's name has the prefix __Host- then, and beyond loopback, with which no
+	// site of a neighbouring name can set one for us.
 	TLS bool
 
 	// TokensFile has a line "name role token" for each token. Empty: no file. It is read again when it changes.
@@ -50,6 +49,10 @@ type Config struct {
 
 	// LocalUser is the system's user at the other end of a connection of this machine, "" if not known. nil: [LocalUser].
 	LocalUser func(client, server netip.AddrPort) string
+	// TrustedHops is how many proxies are in front, each of which appends to X-Forwarded-For whom it was asked by. 0: none, and the header
+	// counts for nothing.
+	TrustedHops int
+
 	// Logger takes the audit. nil: none.
 	Logger *zap.Logger
 	// Now is the clock. nil: time.Now.
@@ -67,13 +70,14 @@ type Guard struct {
 	viewers, ops string
 	passwords    Passwords
 	sessions     sessions
-	failures     limiter
+	failures     *limiter
+	badTokens    *limiter // that are logged
+	hops         int
+	tokenCheck   time.Duration
 	localUser    func(client, server netip.AddrPort) string
 	log          *zap.Logger
 	now          func() time.Time
 }
-
-var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$`)
 
 // New reads the tokens' file. The error joins all that is wrong, and has nothing of a token.
 func New(c Config) (*Guard, error) {
@@ -97,9 +101,10 @@ func New(c Config) (*Guard, error) {
 		name: c.Name, cookie: "adsidecar_session", file: file, tokens: c.Tokens, viewers: c.ViewersGroup, ops: c.OperatorsGroup,
 		passwords: c.Passwords, localUser: c.LocalUser, log: c.Logger, now: c.Now,
 		sessions: sessions{random: c.Random, now: c.Now, byID: map[secretHash]session{}},
-		failures: limiter{each: map[netip.Prefix]bucket{}},
+		failures: newLimiter(), badTokens: newLimiter(), hops: c.TrustedHops, tokenCheck: tokenCheck,
 	}
-	if c.TLS {
+	// Beyond loopback browsers come by TLS in any case, ours or a proxy's: without it they would not keep the cookie at all.
+	if address, _ := addressOf(c.Address); c.TLS || !address.Addr().IsLoopback() {
 		g.cookie = "__Host-" + g.cookie
 	}
 	return g, nil
@@ -114,11 +119,14 @@ func (c *Config) validate() error {
 	if c.TokensFile == "" && c.Tokens == nil && !address.Addr().IsLoopback() {
 		errs = append(errs, fmt.Errorf("address: %s is not a loopback address, and nobody's credentials are configured", c.Address))
 	}
-	if c.Name != "" && (!hostName.MatchString(c.Name) || net.ParseIP(c.Name) != nil) {
+	if c.Name != "" && !hostname.Valid(c.Name) {
 		errs = append(errs, errors.New("name: is not a host's name"))
 	}
 	if c.Tokens != nil && (c.ViewersGroup == "" || c.OperatorsGroup == "" || c.ViewersGroup == c.OperatorsGroup) {
 		errs = append(errs, errors.New("groups: there must be two, for viewers and for operators"))
+	}
+	if c.TrustedHops < 0 {
+		errs = append(errs, errors.New("trusted hops: are less than none"))
 	}
 	if c.Passwords != nil && c.Tokens == nil {
 		errs = append(errs, errors.New("passwords: need a verifier of the tokens that they lead to"))

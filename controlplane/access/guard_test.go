@@ -15,8 +15,8 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"adsidecar/internal/account"
 	"adsidecar/internal/token"
-	"adsidecar/users/account"
 )
 
 // known is a verifier and a user pool that nobody asks.
@@ -97,9 +97,9 @@ func TestRoles(t *testing.T) {
 		"another scheme":                {map[string]string{"Authorization": "Basic " + operatorToken}, Nobody, Identity{}, "unauthorized"},
 		"a scheme as long as ours":      {map[string]string{"Authorization": "Secret " + operatorToken}, Nobody, Identity{}, "unauthorized"},
 		"two tokens":                    {map[string]string{"Authorization": "Bearer " + operatorToken + ", Bearer " + operatorToken}, Nobody, Identity{}, "unauthorized"},
-		"a cookie of nobody":            {map[string]string{"Cookie": "adsidecar_session=" + strangerToken}, Nobody, Identity{}, "unauthorized"},
-		"a token as the cookie":         {map[string]string{"Cookie": "adsidecar_session=" + operatorToken}, Nobody, Identity{}, "unauthorized"},
-		"an empty cookie":               {map[string]string{"Cookie": "adsidecar_session="}, Nobody, Identity{}, "unauthorized"},
+		"a cookie of nobody":            {map[string]string{"Cookie": "__Host-adsidecar_session=" + strangerToken}, Nobody, Identity{}, "unauthorized"},
+		"a token as the cookie":         {map[string]string{"Cookie": "__Host-adsidecar_session=" + operatorToken}, Nobody, Identity{}, "unauthorized"},
+		"an empty cookie":               {map[string]string{"Cookie": "__Host-adsidecar_session="}, Nobody, Identity{}, "unauthorized"},
 		"a user in no group":            {header(pool.token(t, consoleClient, "nobody")), Nobody, Identity{}, "not_a_member"},
 		"a player":                      {header(pool.token(t, consoleClient, "players")), Nobody, Identity{}, "not_a_member"},
 		"groups with similar names":     {header(pool.token(t, consoleClient, "nearly")), Nobody, Identity{}, "not_a_member"},
@@ -328,7 +328,7 @@ func TestEveryChangeIsLogged(t *testing.T) {
 		{"POST", "/taken", operatorToken, line("change", "olaf", "operator", "POST", "/taken"), int64(201)},
 		{"PUT", "/x", viewerToken, line("change refused", "vera", "viewer", "PUT", "/x"), nil},
 		{"GET", "/x", operatorToken, nil, nil},
-		{"PUT", "/x", strangerToken, nil, nil},
+		{"PUT", "/x", strangerToken, map[string]any{"message": "token refused", "client": "10.0.0.9", "error": "unauthorized"}, nil},
 	} {
 		send(tc.method, tc.path, tc.token)
 		entries := logs.TakeAll()

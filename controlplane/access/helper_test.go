@@ -22,9 +22,9 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"adsidecar/internal/awsclient"
+	"adsidecar/internal/cognito"
+	"adsidecar/internal/cognito/strictfake"
 	"adsidecar/internal/token"
-	"adsidecar/users/cognito"
-	"adsidecar/users/cognito/strictfake"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -59,7 +59,7 @@ type fixture struct {
 }
 
 // start serves a guard with the tokens' file. The protected handler answers with who asks.
-func start(t *testing.T, change ...func(*Config)) *fixture {
+func start(t testing.TB, change ...func(*Config)) *fixture {
 	t.Helper()
 	f := &fixture{clock: newClock(), secrets: []string{viewerToken, operatorToken, strangerToken, password, clientSecret, "eyJ"}}
 	f.file = filepath.Join(t.TempDir(), "tokens")
@@ -91,14 +91,14 @@ func newClock() *clock {
 	return c
 }
 
-func (f *fixture) write(t *testing.T, lines string) {
+func (f *fixture) write(t testing.TB, lines string) {
 	t.Helper()
 	next := f.file + ".next" // another file each time: no two have the same time and size
 	require.NoError(t, os.WriteFile(next, []byte(lines), 0o600))
 	require.NoError(t, os.Rename(next, f.file))
 }
 
-func (f *fixture) requireNoSecrets(t *testing.T) {
+func (f *fixture) requireNoSecrets(t testing.TB) {
 	t.Helper()
 	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
 	for _, entry := range f.logs.All() {
@@ -112,7 +112,7 @@ func (f *fixture) requireNoSecrets(t *testing.T) {
 
 func public() *http.ServeMux {
 	mux := http.NewServeMux()
-	for _, path := range []string{"GET /healthz", "GET /readyz", "GET /sign-in"} {
+	for _, path := range []string{"GET /healthz", "GET /readyz", "GET /sign-in", "GET /assets/"} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "public") })
 	}
 	return mux
@@ -139,7 +139,7 @@ type answer struct {
 	cookie *http.Cookie
 }
 
-func (f *fixture) do(t *testing.T, q request) answer {
+func (f *fixture) do(t testing.TB, q request) answer {
 	t.Helper()
 	if q.method == "" {
 		q.method = http.MethodGet
@@ -170,7 +170,7 @@ func (f *fixture) do(t *testing.T, q request) answer {
 }
 
 // code is that of an error's body.
-func (a answer) code(t *testing.T) string {
+func (a answer) code(t testing.TB) string {
 	t.Helper()
 	var body struct{ Message, Code string }
 	require.NoError(t, json.Unmarshal([]byte(a.body), &body), a.body)
@@ -179,7 +179,7 @@ func (a answer) code(t *testing.T) string {
 	return body.Code
 }
 
-func (a answer) identity(t *testing.T) (id struct{ Name, Role, Via, Expires string }) {
+func (a answer) identity(t testing.TB) (id struct{ Name, Role, Via, Expires string }) {
 	t.Helper()
 	require.Equal(t, http.StatusOK, a.status, a.body)
 	require.NoError(t, json.Unmarshal([]byte(a.body), &id))
@@ -191,7 +191,7 @@ func bearerOf(method, path, authorization string) request {
 }
 
 // signIn posts JSON.
-func (f *fixture) signIn(t *testing.T, body map[string]string) answer {
+func (f *fixture) signIn(t testing.TB, body map[string]string) answer {
 	t.Helper()
 	text, err := json.Marshal(body)
 	require.NoError(t, err)
@@ -208,7 +208,7 @@ type userPool struct {
 	pools map[string]*cognito.Pool // by client
 }
 
-func startPool(t *testing.T, c *clock, poolID string) *userPool {
+func startPool(t testing.TB, c *clock, poolID string) *userPool {
 	t.Helper()
 	server, err := strictfake.Start(strictfake.Config{
 		PoolID: poolID, Now: c.now, Clients: []strictfake.Client{{ID: consoleClient, Secret: clientSecret, HideUsers: true}, {ID: otherClient}},
@@ -234,7 +234,7 @@ func startPool(t *testing.T, c *clock, poolID string) *userPool {
 }
 
 // configure is for start.
-func (p *userPool) configure(t *testing.T, clock *clock) func(*Config) {
+func (p *userPool) configure(t testing.TB, clock *clock) func(*Config) {
 	t.Helper()
 	verifier, err := token.New(token.Config{
 		Issuer: p.Issuer(), JWKSURL: p.JWKSURL(), ClientIDs: []string{consoleClient}, Uses: []string{"access", "id"}, Now: clock.now,
@@ -254,7 +254,7 @@ func (p *userPool) configure(t *testing.T, clock *clock) func(*Config) {
 }
 
 // token is an ID token.
-func (p *userPool) token(t *testing.T, client, user string) string {
+func (p *userPool) token(t testing.TB, client, user string) string {
 	t.Helper()
 	s, err := p.pools[client].Authenticate(t.Context(), user, password)
 	require.NoError(t, err)

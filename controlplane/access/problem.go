@@ -9,9 +9,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"adsidecar/internal/account"
 	"adsidecar/internal/token"
 	"adsidecar/internal/web"
-	"adsidecar/users/account"
 )
 
 // problem is an error as clients see it.
@@ -32,12 +32,15 @@ var (
 	errMisdirected  = newProblem(http.StatusMisdirectedRequest, "unknown_host", "This address does not go by that name. Its operator can set admin.name.")
 	errCrossOrigin  = newProblem(http.StatusForbidden, "cross_origin", "A page of another site may not change anything here.")
 	errUnauthorized = newProblem(http.StatusUnauthorized, "unauthorized", "Sign in, or send a valid token as Authorization: Bearer.")
+	errProxied      = newProblem(http.StatusForbidden, "not_local", "Without credentials this address is for its own machine, and a proxy passed this request on. "+
+		"Its operator can set admin.tokens_file or admin.cognito.")
 	errNoMember     = newProblem(http.StatusForbidden, "not_a_member", "This account is in none of the groups that may come in here.")
 	errReadOnly     = newProblem(http.StatusForbidden, "read_only", "This account may read but not change anything.")
 	errForeignToken = newProblem(http.StatusForbidden, "forbidden", "This token is for something else.")
 	errWrong        = newProblem(http.StatusUnauthorized, "sign_in_refused", "The user name and password, or the token, are not right.")
 	errChallenge    = newProblem(http.StatusForbidden, "challenge_required",
-		"This account needs more than a password to sign in, such as a second factor or a new password. It cannot sign in here.")
+		"This account has to choose a new password first, or needs a second factor, which cannot be done here. "+
+			"Ask the user pool's administrator for a permanent password, or sign in with a token.")
 	errNotJSON     = newProblem(http.StatusBadRequest, "invalid_body", "Send token, or username and password, as JSON or as a form.")
 	errTooLarge    = newProblem(http.StatusRequestEntityTooLarge, "body_too_large", "The body is larger than 16 KiB.")
 	errMediaType   = newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", "Send application/json or application/x-www-form-urlencoded.")
@@ -49,20 +52,24 @@ var (
 	errInternal    = &problem{status: http.StatusInternalServerError, body: web.Internal}
 )
 
-// tooManyFailures is for a client that has to wait.
-func tooManyFailures(wait time.Duration) *problem {
-	p := newProblem(http.StatusTooManyRequests, "too_many_failures", "Too many sign-ins failed. Wait a little.")
-	p.retryAfter = wait
-	return p
-}
+// limitedError is for a client that has to wait.
+type limitedError struct{ wait time.Duration }
+
+// Error implements error.
+func (e *limitedError) Error() string { return "too many sign-ins failed" }
 
 // problemOf is the one place where errors become statuses.
 func problemOf(err error) *problem {
 	var own *problem
 	var invalid *account.InvalidError
+	var limited *limitedError
 	switch {
 	case errors.As(err, &own):
 		return own
+	case errors.As(err, &limited):
+		p := newProblem(http.StatusTooManyRequests, "too_many_failures", "Too many sign-ins failed. Wait a little, or sign in with a token.")
+		p.retryAfter = limited.wait
+		return p
 	case errors.As(err, &invalid):
 		p := newProblem(http.StatusBadRequest, "invalid_field", invalid.Error())
 		p.body.Field = invalid.Field

@@ -11,8 +11,10 @@ import (
 const (
 	// sessionLife is how long a sign-in lasts.
 	sessionLife = 8 * time.Hour
-	// maxSessions bounds them all: operators are few. The one that ends first makes room.
-	maxSessions = 1000
+	// maxSessions bounds them all, and maxSessionsEach those of one person, so that nobody's many sign-ins push out others. Operators are
+	// few. The one that ends first makes room.
+	maxSessions     = 1000
+	maxSessionsEach = 20
 	// idBytes of randomness are in a session's ID.
 	idBytes = 32
 )
@@ -28,6 +30,8 @@ type session struct {
 	// token is the file's token that it was opened with; the zero value for a user of the pool. The session ends with it.
 	token   secretHash
 	expires time.Time
+	// ended is closed when the session is dropped. One that is over may be dropped later.
+	ended chan struct{}
 }
 
 // sessions are kept in memory: a restart signs everybody out. They are found by the hash of their ID, which is nowhere. It is safe for
@@ -48,30 +52,40 @@ func (ss *sessions) open(s session) (id string, expires time.Time, err error) {
 	}
 	id = base64.RawURLEncoding.EncodeToString(raw[:])
 	now := ss.now()
-	s.expires = now.Add(sessionLife)
+	s.expires, s.ended = now.Add(sessionLife), make(chan struct{})
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if len(ss.byID) >= maxSessions {
-		ss.makeRoom(now)
-	}
+	ss.makeRoom(now, func(o session) bool { return o.identity.Name == s.identity.Name && o.identity.Via == s.identity.Via }, maxSessionsEach)
+	ss.makeRoom(now, func(session) bool { return true }, maxSessions)
 	ss.byID[hashOf(id)] = s
 	return id, s.expires, nil
 }
 
-// makeRoom drops all that are over, or the one that is next.
-func (ss *sessions) makeRoom(now time.Time) {
+// makeRoom leaves room for one more among those that count: it drops those that are over, and the one that is next if need be.
+func (ss *sessions) makeRoom(now time.Time, counts func(session) bool, most int) {
 	var next secretHash
 	var soonest time.Time
+	n := 0
 	for id, s := range ss.byID {
-		if !now.Before(s.expires) {
-			delete(ss.byID, id)
-		} else if soonest.IsZero() || s.expires.Before(soonest) {
-			next, soonest = id, s.expires
+		switch {
+		case !now.Before(s.expires):
+			ss.drop(id)
+		case counts(s):
+			n++
+			if soonest.IsZero() || s.expires.Before(soonest) {
+				next, soonest = id, s.expires
+			}
 		}
 	}
-	if len(ss.byID) >= maxSessions {
-		delete(ss.byID, next)
+	if n >= most {
+		ss.drop(next)
 	}
+}
+
+// drop ends a session that is there, and the requests under way that came with it.
+func (ss *sessions) drop(key secretHash) {
+	close(ss.byID[key].ended)
+	delete(ss.byID, key)
 }
 
 func (ss *sessions) find(id string) (session, bool) {
@@ -80,7 +94,7 @@ func (ss *sessions) find(id string) (session, bool) {
 	defer ss.mu.Unlock()
 	s, ok := ss.byID[key]
 	if ok && !ss.now().Before(s.expires) {
-		delete(ss.byID, key)
+		ss.drop(key)
 		return session{}, false
 	}
 	return s, ok
@@ -88,12 +102,12 @@ func (ss *sessions) find(id string) (session, bool) {
 
 // end reports who was signed in with it.
 func (ss *sessions) end(id string) (Identity, bool) {
-	s, ok := ss.find(id)
-	if !ok {
-		return Identity{}, false
-	}
+	key := hashOf(id)
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	delete(ss.byID, hashOf(id))
-	return s.identity, true
+	s, ok := ss.byID[key]
+	if ok {
+		ss.drop(key)
+	}
+	return s.identity, ok && ss.now().Before(s.expires)
 }

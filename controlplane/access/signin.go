@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"go.uber.org/zap"
 
+	"adsidecar/internal/account"
 	"adsidecar/internal/token"
 )
 
@@ -64,14 +66,14 @@ func (g *Guard) session(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *Guard) whoAmI(w http.ResponseWriter, r *http.Request) {
-	id, err := g.authenticate(r)
+	a, err := g.authenticate(r)
 	if err != nil {
 		g.refuse(w, err)
 		return
 	}
-	answer := who{Identity: id}
-	if s, ok := g.signedIn(r); ok && len(r.Header.Values("Authorization")) == 0 {
-		answer.Expires = &s.expires
+	answer := who{Identity: a.identity}
+	if a.ended != nil {
+		answer.Expires = &a.until
 	}
 	g.write(w, http.StatusOK, answer)
 }
@@ -131,44 +133,65 @@ func (g *Guard) openSession(w http.ResponseWriter, r *http.Request, c credential
 	if g.open() {
 		return who{}, errNothingToDo
 	}
-	client := clientOf(r)
-	if wait := g.failures.take(client, g.now()); wait > 0 {
-		return who{}, tooManyFailures(wait)
-	}
+	client := g.clientOf(r)
 	var id string
 	var expires time.Time
-	s, err := g.check(r.Context(), c)
+	s, err := g.check(r.Context(), client, c)
 	if err == nil {
 		g.endSession(r)
 		id, expires, err = g.sessions.open(s)
 	}
-	if err != nil {
+	var tooMany *limitedError
+	switch {
+	case errors.As(err, &tooMany): // has been logged until now
+		return who{}, err
+	case err != nil:
 		level := zap.WarnLevel
 		if problemOf(err).status >= http.StatusInternalServerError {
 			level = zap.ErrorLevel
-			g.failures.forgive(client)
 		}
 		g.log.Log(level, "sign-in failed", zap.Stringer("client", client), zap.Error(err))
 		return who{}, err
 	}
-	g.failures.forgive(client)
 	http.SetCookie(w, g.newCookie(id, int(sessionLife.Seconds())))
-	g.log.Info("signed in", whoFields(s.identity, r)...)
+	g.log.Info("signed in", g.whoFields(s.identity, r)...)
 	return who{Identity: s.identity, Expires: &expires}, nil
 }
 
 // check returns a session that is not open yet.
-func (g *Guard) check(ctx context.Context, c credentials) (session, error) {
+func (g *Guard) check(ctx context.Context, client netip.Addr, c credentials) (session, error) {
 	if c.Token != "" {
+		// A right token passes whatever failed before it: nobody guesses one, and so nobody is kept from using his.
 		hash := hashOf(c.Token)
 		if id, ok := g.file.current().find(hash); ok {
 			return session{identity: id, token: hash}, nil
+		}
+		if _, wait := g.failures.try(client, "", g.now()); wait > 0 {
+			return session{}, &limitedError{wait}
 		}
 		return session{}, errWrong
 	}
 	if g.passwords == nil {
 		return session{}, errNoPasswords
 	}
+	attempt, wait := g.failures.try(client, c.Username, g.now())
+	if wait > 0 {
+		return session{}, &limitedError{wait}
+	}
+	s, err := g.askPool(ctx, c)
+	switch {
+	case err == nil:
+		attempt.succeed(g.now())
+	case problemOf(err).status >= http.StatusInternalServerError:
+		attempt.forgive()
+	case !errors.Is(err, account.ErrRefused):
+		attempt.forgiveName()
+	}
+	return s, err
+}
+
+// askPool signs a user of the pool in.
+func (g *Guard) askPool(ctx context.Context, c credentials) (session, error) {
 	ctx, cancel := context.WithTimeout(ctx, poolTimeout)
 	defer cancel()
 	signedIn, err := g.passwords.Authenticate(ctx, c.Username, c.Password)
@@ -207,7 +230,7 @@ func (g *Guard) signedIn(r *http.Request) (session, bool) {
 func (g *Guard) endSession(r *http.Request) {
 	for _, c := range r.CookiesNamed(g.cookie) {
 		if id, ok := g.sessions.end(c.Value); ok {
-			g.log.Info("signed out", whoFields(id, r)...)
+			g.log.Info("signed out", g.whoFields(id, r)...)
 		}
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"regexp"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,7 +23,7 @@ const (
 	maxTokenSize = 256
 )
 
-// fileAge is how old what is known of the file may be.
+// fileAge is how old what is known of the file may be, where it is asked.
 const fileAge = time.Second
 
 // tokenName leaves out the colon, so that nobody is called as someone without credentials is ("local:alice"), and controls.
@@ -51,7 +51,7 @@ func (ts fileTokens) find(hash secretHash) (id Identity, ok bool) {
 
 // parseTokens reads "name role token" from each line; empty lines and those that begin with # say nothing. A name may stand more than
 // once, so that a new token can be handed out before the old one is withdrawn. The error names every bad line by its number, and has
-// nothing of a token.
+// nothing of a token; the tokens are those of the good lines, and none where the file as a whole is wrong.
 func parseTokens(text []byte) (fileTokens, error) {
 	if len(text) > maxTokenFile {
 		return nil, fmt.Errorf("is larger than %d bytes", maxTokenFile)
@@ -78,12 +78,12 @@ func parseTokens(text []byte) (fileTokens, error) {
 		tokens = append(tokens, t)
 	}
 	switch {
-	case len(errs) > 0:
-		return nil, errors.Join(errs...)
-	case len(tokens) == 0:
-		return nil, errors.New("has no token")
 	case len(tokens) > maxTokens:
 		return nil, fmt.Errorf("has more than %d tokens", maxTokens)
+	case len(errs) > 0:
+		return tokens, errors.Join(errs...)
+	case len(tokens) == 0:
+		return nil, errors.New("has no token")
 	}
 	return tokens, nil
 }
@@ -118,37 +118,28 @@ func parseToken(fields [][]byte) (fileToken, error) {
 	return t, nil
 }
 
-// tokenFile is a file that may change: it is looked at again when it is used, at most every second. A changed file that is wrong, or
-// gone, changes nothing but the log, so that a slip of the editor locks nobody out. It is safe for concurrent use.
+// tokenFile is a file that may change: it is read again when it is used, at most every second. What its good lines say then is all that
+// counts: a line that is wrong lets nobody in, nor does a file that is gone, that others can read or that cannot be read, until it is
+// mended. Anything else would keep a token alive that was withdrawn by the same change. It is safe for concurrent use.
 type tokenFile struct {
 	path   string
 	now    func() time.Time
 	logger *zap.Logger
 
-	mu     sync.Mutex
-	looked time.Time
-	last   fileState // that was read, well or not
-	tokens fileTokens
+	mu      sync.Mutex
+	read    time.Time
+	tokens  fileTokens
+	problem string // of the last reading; empty: none
 }
 
-// fileState is what changes with a file's content; nil: there is no file.
-type fileState struct{ info fs.FileInfo }
-
-func (a fileState) same(b fileState) bool {
-	if a.info == nil || b.info == nil {
-		return a.info == nil && b.info == nil
-	}
-	return os.SameFile(a.info, b.info) && a.info.ModTime().Equal(b.info.ModTime()) && a.info.Size() == b.info.Size() && a.info.Mode() == b.info.Mode()
-}
-
-// openTokenFile reads the file. An empty path has no tokens.
+// openTokenFile reads the file, and takes none in which anything is wrong. An empty path has no tokens.
 func openTokenFile(path string, now func() time.Time, logger *zap.Logger) (*tokenFile, error) {
 	f := &tokenFile{path: path, now: now, logger: logger}
 	if path == "" {
 		return f, nil
 	}
 	var err error
-	f.looked, f.last = now(), statTokens(path)
+	f.read = now()
 	f.tokens, err = readTokens(path)
 	return f, err
 }
@@ -158,35 +149,34 @@ func (f *tokenFile) current() fileTokens {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.now()
-	if f.path == "" || now.Sub(f.looked) < fileAge {
+	if f.path == "" || now.Sub(f.read) < fileAge {
 		return f.tokens
 	}
-	f.looked = now
-	// Looked at before it is read: a change in between is seen the next time.
-	state := statTokens(f.path)
-	if state.same(f.last) {
-		return f.tokens
-	}
-	f.last = state
+	f.read = now
+	// It is read whole each time: that a change shows in the file's time and size is true of most changes only.
 	tokens, err := readTokens(f.path)
-	if err != nil {
-		f.logger.Error("the changed token file is not taken: the tokens before it stay", zap.Error(err))
-		return f.tokens
-	}
+	f.report(tokens, err)
 	f.tokens = tokens
-	f.logger.Info("the token file is read again", zap.Int("tokens", len(tokens)))
 	return f.tokens
 }
 
-func statTokens(path string) fileState {
-	info, err := os.Stat(path)
+// report logs what is new: the same problem once.
+func (f *tokenFile) report(tokens fileTokens, err error) {
+	problem := ""
 	if err != nil {
-		return fileState{}
+		problem = err.Error()
 	}
-	return fileState{info}
+	switch {
+	case problem == f.problem && slices.Equal(tokens, f.tokens):
+	case err != nil:
+		f.logger.Error("the token file is wrong: only its good lines are taken", zap.Int("tokens", len(tokens)), zap.Error(err))
+	default:
+		f.logger.Info("the token file is read again", zap.Int("tokens", len(tokens)))
+	}
+	f.problem = problem
 }
 
-// readTokens reads a file that nobody but its owner can read.
+// readTokens reads a file that nobody but its owner can read. The tokens and the error are those of [parseTokens].
 func readTokens(path string) (fileTokens, error) {
 	info, err := os.Stat(path) // before it is opened: to open a pipe may last forever
 	if err != nil {
@@ -212,7 +202,7 @@ func readTokens(path string) (fileTokens, error) {
 	}
 	tokens, err := parseTokens(text)
 	if err != nil {
-		return nil, fmt.Errorf("token file: %s: %w", path, err)
+		return tokens, fmt.Errorf("token file: %s: %w", path, err)
 	}
 	return tokens, nil
 }

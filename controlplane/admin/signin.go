@@ -15,16 +15,17 @@ var signInPage = template.Must(template.New("sign-in").Parse(signInText))
 
 // failures say to people what the codes of a sign-in mean that failed. The codes are those of controlplane/access.
 var failures = map[string]string{
-	"sign_in_refused":       "That is not right. Look at the name and password, or the token, again.",
-	"unauthorized":          "That is not right. Look at the name and password, or the token, again.",
-	"not_a_member":          "You are known, but may not come in here. Ask for membership of one of the groups.",
-	"forbidden":             "You are known, but may not come in here. Ask for membership of one of the groups.",
-	"challenge_required":    "This account needs more than a password, such as a second factor or a new password. It cannot sign in here.",
+	"sign_in_refused": "That is not right. Look at the name and password, or the token, again.",
+	"unauthorized":    "That is not right. Look at the name and password, or the token, again.",
+	"not_a_member":    "You are known, but may not come in here. Ask for membership of one of the groups.",
+	"forbidden":       "You are known, but may not come in here. Ask for membership of one of the groups.",
+	"challenge_required": "This account has to choose a new password first, or needs a second factor, which cannot be done here. " +
+		"Ask the user pool's administrator for a permanent password, or sign in with a token.",
 	"invalid_body":          "Enter a name and a password, or a token.",
 	"invalid_field":         "The name or the password is none that an account can have.",
 	"no_passwords":          "There are no accounts with passwords here. Sign in with a token.",
 	"no_credentials":        "Nobody needs to sign in here. Open the console.",
-	"too_many_failures":     "Too many attempts failed. Wait a minute.",
+	"too_many_failures":     "Too many attempts failed. Wait a while, or sign in with a token.",
 	"too_many_requests":     "Too many people sign in right now. Try again in a minute.",
 	"user_pool_unavailable": "Accounts cannot be checked right now. Try again in a while.",
 }

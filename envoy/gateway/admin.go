@@ -1,9 +1,9 @@
 package gateway
 
 import (
-	"net"
-	"regexp"
 	"strings"
+
+	"adsidecar/internal/hostname"
 )
 
 // Admin is the control plane's own HTTP address: health, metrics, API and console.
@@ -16,8 +16,10 @@ type Admin struct {
 	// Name is the name that clients call it by: requests with another Host are answered 421, but for localhost and the IP address itself.
 	Name string `yaml:"name"`
 	// Insecure allows plaintext beyond loopback: behind a proxy that does TLS.
-	Insecure bool      `yaml:"insecure"`
-	TLS      *AdminTLS `yaml:"tls"`
+	Insecure bool `yaml:"insecure"`
+	// TrustedHops is the number of proxies in front that append to X-Forwarded-For: failed sign-ins are limited for each client address.
+	TrustedHops uint32    `yaml:"trusted_hops"`
+	TLS         *AdminTLS `yaml:"tls"`
 	// TokensFile has a line "name role token" for each token, and is for its owner alone to read. Empty: none.
 	TokensFile string `yaml:"tokens_file"`
 	// Cognito is the user pool of the operators; absent: none.
@@ -69,8 +71,6 @@ func (a *Admin) applyDefaults() {
 	}
 }
 
-var dnsName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`)
-
 func (p *parser) admin(a *Admin) {
 	p.empty("admin.tls")
 	p.empty("admin.cognito")
@@ -81,8 +81,9 @@ func (p *parser) admin(a *Admin) {
 			"%s is not a loopback address and nobody's credentials are configured: add admin.tokens_file, admin.cognito or both",
 			p.quote("admin.address", unquoted(a.Address)))
 	}
-	p.check(a.Name == "" || len(a.Name) <= 253 && dnsName.MatchString(a.Name) && net.ParseIP(a.Name) == nil, "admin.name",
+	p.check(a.Name == "" || hostname.Valid(a.Name), "admin.name",
 		"%s is not a host's name, without a port", p.quote("admin.name", a.Name))
+	p.check(a.TrustedHops <= 100, "admin.trusted_hops", "%s is more than 100", p.quote("admin.trusted_hops", a.TrustedHops))
 	// An empty variable of the environment must not open what its writer closed.
 	_, _, there := p.find("admin.tokens_file")
 	p.check(!there || a.TokensFile != "", "admin.tokens_file", "is empty")

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"adsidecar/internal/hostname"
 )
 
 var (
@@ -95,8 +97,7 @@ func isIP(host string) bool {
 
 func loopback(address string) bool {
 	host, _, _ := net.SplitHostPort(address)
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
+	return hostname.Loopback(host)
 }
 
 // httpURL does not quote the URL: its query may be what opens it.

@@ -53,7 +53,7 @@ var rules = map[string]rule{
 			"controlplane/console", "controlplane/counters",
 			"controlplane/publish", "controlplane/revision", "controlplane/revision/boltstore", "controlplane/revision/dynamostore",
 			"controlplane/source", "controlplane/xds", "envoy", "envoy/gateway", "filter/adindex",
-			"internal/awsclient", "internal/boltfile", "internal/program", "internal/token", "internal/web", "users/cognito",
+			"internal/awsclient", "internal/boltfile", "internal/cognito", "internal/program", "internal/token", "internal/web",
 		},
 		third: anyThird,
 		why:   "main wires the parts together; no part imports it",
@@ -71,7 +71,7 @@ var rules = map[string]rule{
 		why: "the bodies of the HTTP API, which its server and its clients share: types alone",
 	},
 	"controlplane/client": {
-		ours: []string{"controlplane/apiv1", "internal/web"},
+		ours: []string{"controlplane/apiv1", "internal/hostname", "internal/web"},
 		why:  "asks the HTTP API as anybody could; of the control plane it knows the bodies alone",
 	},
 	"controlplane/campaign": {
@@ -142,16 +142,16 @@ var rules = map[string]rule{
 		why:   "answers what it is given functions for; the parts that it shows do not know that they are shown",
 	},
 	"controlplane/access": {
-		ours:  []string{"internal/token", "internal/web", "users/account"},
-		tests: []string{"internal/awsclient", "users/cognito", "users/cognito/strictfake"},
+		ours:  []string{"internal/account", "internal/hostname", "internal/token", "internal/web"},
+		tests: []string{"internal/awsclient", "internal/cognito", "internal/cognito/strictfake"},
 		third: anyThird,
 		why:   "who may do what; what there is to be done it does not know",
 	},
 	"controlplane/console": {
-		ours:  []string{"controlplane/access", "controlplane/apiv1", "controlplane/compile", "controlplane/zone"},
+		ours:  []string{"controlplane/access", "controlplane/apiv1", "controlplane/client", "controlplane/compile", "controlplane/zone"},
 		tests: []string{"controlplane/console/fakeapi"},
 		third: []string{"go.uber.org/zap", "golang.org/x/net/html"}, // which reads the pages in tests
-		why:   "a client of the API like any other: of ours it knows the API's bodies, and who asks",
+		why:   "a client of the API like any other: of ours it knows that, the API's bodies, and who asks",
 	},
 	"controlplane/console/fakeapi": {
 		ours: []string{"controlplane/apiv1", "controlplane/campaign", "controlplane/compile", "internal/web"},
@@ -165,40 +165,27 @@ var rules = map[string]rule{
 		why:   "builders are pure, so that golden files prove them",
 	},
 	"envoy/gateway": {
+		ours:  []string{"internal/hostname"},
 		third: []string{"gopkg.in/yaml.v3", "golang.org/x/net"},
-		why:   "the configuration's types are what all others agree on: they import none of them",
+		why:   "the configuration's types are what all others agree on: they import none of them, and of ours only what a host's name is",
 	},
 	"users": {
 		ours: []string{
-			"envoy/gateway", "internal/awsclient", "internal/boltfile", "internal/program", "internal/token", "internal/web", "users/api", "users/boltstore", "users/cognito",
-			"users/dynamostore", "users/record",
+			"envoy/gateway", "internal/awsclient", "internal/boltfile", "internal/cognito", "internal/program", "internal/token", "internal/web", "users/api",
+			"users/boltstore", "users/dynamostore", "users/record",
 		},
-		tests: []string{"e2e/stack", "users/cognito/strictfake"},
+		tests: []string{"e2e/stack", "internal/cognito/strictfake"},
 		third: anyThird,
 		why:   "main wires the parts together; no part imports it",
 	},
 	"users/record": {
 		why: "the domain knows neither HTTP nor a database: standard library only",
 	},
-	"users/account": {
-		pure: true,
-		why:  "what a sign-in is, whoever does it",
-	},
 	"users/api": {
-		ours:  []string{"internal/token", "internal/web", "users/account", "users/record"},
+		ours:  []string{"internal/account", "internal/token", "internal/web", "users/record"},
 		tests: []string{"envoy", "envoy/gateway", "filter/adrequest", "users/boltstore"},
 		third: anyThird,
 		why:   "HTTP and JSON; what is behind them it knows by its own interfaces",
-	},
-	"users/cognito": {
-		ours:  []string{"internal/awsclient", "users/account"},
-		tests: []string{"e2e/stack", "users/cognito/strictfake"},
-		third: anyThird,
-		why:   "the only importer of the Cognito client",
-	},
-	"users/cognito/strictfake": {
-		third: anyThird,
-		why:   "a stand-in for tests shares nothing with what it tests",
 	},
 	"users/boltstore": {
 		ours:  []string{"internal/boltfile", "users/record"},
@@ -219,7 +206,7 @@ var rules = map[string]rule{
 	},
 	"e2e": {
 		ours:  []string{"e2e/...", "envoy/gateway", "controlplane/campaign", "controlplane/counters", "controlplane/publish", "controlplane/xds"},
-		tests: []string{"filter/adindex", "filter/adrequest", "controlplane/apiv1", "controlplane/compile", "envoy", "users/cognito/strictfake"},
+		tests: []string{"filter/adindex", "filter/adrequest", "controlplane/apiv1", "controlplane/compile", "envoy", "internal/cognito/strictfake"},
 		third: anyThird,
 		why:   "the tests drive the programs from outside; of the parts they read formats and status types, no behaviour",
 	},
@@ -267,11 +254,15 @@ var rules = map[string]rule{
 	},
 	"monitoring": {
 		tests: []string{
-			"controlplane/campaign", "controlplane/compile", "controlplane/counters", "controlplane/publish", "controlplane/xds", "internal/token",
-			"users/account", "users/api",
+			"controlplane/campaign", "controlplane/compile", "controlplane/counters", "controlplane/publish", "controlplane/xds", "internal/account",
+			"internal/token", "users/api",
 		},
 		third: []string{"github.com/prometheus/client_golang"},
 		why:   "files for Prometheus and Grafana; its tests register the metrics of every part",
+	},
+	"internal/account": {
+		pure: true,
+		why:  "what a sign-in is, whoever does it",
 	},
 	"internal/awsclient": {
 		third: []string{"github.com/aws"},
@@ -281,10 +272,24 @@ var rules = map[string]rule{
 		third: []string{"go.etcd.io/bbolt", "github.com/prometheus", "go.uber.org/zap"},
 		why:   "opens a file for whoever keeps something in it",
 	},
+	"internal/cognito": {
+		ours:  []string{"internal/account", "internal/awsclient"},
+		tests: []string{"e2e/stack", "internal/cognito/strictfake"},
+		third: anyThird,
+		why:   "the only importer of the Cognito client",
+	},
+	"internal/cognito/strictfake": {
+		third: anyThird,
+		why:   "a stand-in for tests shares nothing with what it tests",
+	},
 	"internal/dynamo": {
 		ours:  []string{"internal/awsclient"},
 		third: []string{"github.com/aws"},
 		why:   "tables and errors of DynamoDB for whoever keeps something there",
+	},
+	"internal/hostname": {
+		pure: true,
+		why:  "what a host's name is: standard library only",
 	},
 	"internal/program": {
 		third: anyThird,
@@ -324,7 +329,7 @@ var confined = map[string]struct {
 	why string
 }{
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider": {
-		to:  []string{"users/cognito"},
+		to:  []string{"internal/cognito"},
 		why: "signing in could be done by another user pool",
 	},
 	"github.com/aws/aws-sdk-go-v2/service/s3": {
@@ -368,6 +373,7 @@ var programs = map[string]struct {
 		folder: "./users",
 		has:    "users/record",
 		banned: map[string]string{
+			"adsidecar/controlplane":      "another program's: what both need is in internal",
 			"net/http/httptest":           "test code in a shipped program",
 			"github.com/stretchr/testify": "test code in a shipped program",
 		},
@@ -376,6 +382,7 @@ var programs = map[string]struct {
 		folder: "./controlplane",
 		has:    "filter/adindex",
 		banned: map[string]string{
+			"adsidecar/users": "another program's: what both need is in internal",
 			// Not "testing": go-control-plane's log package imports it.
 			"net/http/httptest":           "test code in a shipped program",
 			"github.com/stretchr/testify": "test code in a shipped program",

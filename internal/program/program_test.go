@@ -38,6 +38,7 @@ func TestRun(t *testing.T) {
 		"a command that fails":        {[]string{"serve"}, errors.New("no disk"), 1, "adprogram: no disk\n"},
 		"one that has said why":       {[]string{"serve", "--log-level", "error"}, ErrReported, 1, ""},
 		"one that was misused":        {[]string{"serve"}, Misused(errors.New("not both")), 2, "adprogram: not both\n"},
+		"one with a code of its own":  {[]string{"serve"}, ExitWith(3, errors.New("too late")), 3, "adprogram: too late\n"},
 		"an unknown command":          {[]string{"sreve"}, nil, 2, `adprogram: unknown command "sreve"`},
 		"an unknown flag":             {[]string{"serve", "--fast"}, nil, 2, "unknown flag: --fast\n\nUsage:"},
 		"an argument too many":        {[]string{"serve", "now"}, nil, 2, `serve takes no arguments, got ["now"]`},

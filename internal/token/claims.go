@@ -58,7 +58,7 @@ func (v *Verifier) checkTimes(p payload) (time.Time, error) {
 	if !found {
 		return time.Time{}, unauthorized("the claim exp is missing")
 	}
-	if err := v.checkExpiry(expires); err != nil {
+	if err := v.checkExpiry(Claims{Expires: expires}); err != nil {
 		return time.Time{}, err
 	}
 	now := v.now()
@@ -77,8 +77,8 @@ func (v *Verifier) checkTimes(p payload) (time.Time, error) {
 	return expires, nil
 }
 
-func (v *Verifier) checkExpiry(expires time.Time) error {
-	if v.now().After(expires.Add(clockSkew)) {
+func (v *Verifier) checkExpiry(c Claims) error {
+	if v.now().After(c.TakenUntil()) {
 		return unauthorized("the token is expired")
 	}
 	return nil

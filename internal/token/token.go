@@ -32,3 +32,6 @@ type Claims struct {
 	Groups   []string // cognito:groups
 	Expires  time.Time
 }
+
+// TakenUntil is the last moment at which [Verifier.Verify] takes the token: its expiry, with what the issuer's clock may be off.
+func (c Claims) TakenUntil() time.Time { return c.Expires.Add(clockSkew) }

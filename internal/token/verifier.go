@@ -148,7 +148,7 @@ func (v *Verifier) verify(ctx context.Context, authorization string) (Claims, er
 	id := identify(compact)
 	if c, ok := v.keys.cached(id); ok {
 		// All else was checked when it was verified, and the clock has only gone on since.
-		return c, v.checkExpiry(c.Expires)
+		return c, v.checkExpiry(c)
 	}
 	kid, err := t.keyID()
 	if err != nil {

@@ -49,6 +49,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		Protocols:         new(http.Protocols),
 	}
 	srv.Protocols.SetHTTP1(true)
+	srv.Protocols.SetHTTP2(true) // where a listener's TLS has negotiated it
 	srv.Protocols.SetUnencryptedHTTP2(s.HTTP2)
 	stopped := make(chan struct{})
 	go func() {

@@ -18,8 +18,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
 
+	"adsidecar/internal/account"
 	"adsidecar/internal/token"
-	"adsidecar/users/account"
 	"adsidecar/users/record"
 )
 

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"adsidecar/internal/account"
 	"adsidecar/internal/token"
-	"adsidecar/users/account"
 	"adsidecar/users/record"
 )
 

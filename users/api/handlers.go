@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strconv"
 
+	"adsidecar/internal/account"
 	"adsidecar/internal/token"
-	"adsidecar/users/account"
 	"adsidecar/users/record"
 )
 

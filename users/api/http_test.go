@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
-	"adsidecar/users/account"
+	"adsidecar/internal/account"
 )
 
 func TestBodiesAre64KiBAtMost(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
-	"adsidecar/users/account"
+	"adsidecar/internal/account"
 	"adsidecar/users/record"
 )
 

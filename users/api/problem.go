@@ -9,9 +9,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"adsidecar/internal/account"
 	"adsidecar/internal/token"
 	"adsidecar/internal/web"
-	"adsidecar/users/account"
 	"adsidecar/users/record"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"adsidecar/users/account"
+	"adsidecar/internal/account"
 	"adsidecar/users/record"
 )
 

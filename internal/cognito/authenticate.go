@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"adsidecar/internal/account"
 	"adsidecar/internal/awsclient"
-	"adsidecar/users/account"
 )
 
 // Authenticate signs in a user that the pool has, by one AdminInitiateAuth: it signs nobody up and confirms nobody. A user that is

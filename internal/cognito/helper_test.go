@@ -14,10 +14,10 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"adsidecar/internal/account"
 	"adsidecar/internal/awsclient"
-	"adsidecar/users/account"
-	"adsidecar/users/cognito"
-	"adsidecar/users/cognito/strictfake"
+	"adsidecar/internal/cognito"
+	"adsidecar/internal/cognito/strictfake"
 )
 
 const (

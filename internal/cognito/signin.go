@@ -9,8 +9,8 @@ import (
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
+	"adsidecar/internal/account"
 	"adsidecar/internal/awsclient"
-	"adsidecar/users/account"
 )
 
 // The operations by their names in errors.

@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
-	"adsidecar/users/account"
-	"adsidecar/users/cognito"
-	"adsidecar/users/cognito/strictfake"
+	"adsidecar/internal/account"
+	"adsidecar/internal/cognito"
+	"adsidecar/internal/cognito/strictfake"
 )
 
 // kinds are the settings of pools and clients that make no difference to a caller.

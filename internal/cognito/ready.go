@@ -10,7 +10,7 @@ import (
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
-	"adsidecar/users/account"
+	"adsidecar/internal/account"
 )
 
 const describeClient = "DescribeUserPoolClient"

@@ -1,4 +1,4 @@
-// Package account is what the user service knows of signing in: the session that a client gets, and why it gets none.
+// Package account is what every program knows of signing in, whoever does it: the session that somebody gets, and why there is none.
 package account
 
 import "errors"

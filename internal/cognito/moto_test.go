@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"adsidecar/e2e/stack"
-	"adsidecar/users/account"
-	"adsidecar/users/cognito"
+	"adsidecar/internal/account"
+	"adsidecar/internal/cognito"
 )
 
 // TestMoto is the same on a server that somebody else made. See stack.Moto for what it is lax in.

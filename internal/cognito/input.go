@@ -5,7 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"adsidecar/users/account"
+	"adsidecar/internal/account"
 )
 
 // The limits of Cognito's UsernameType and PasswordType, in code points.

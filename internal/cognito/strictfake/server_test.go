@@ -12,7 +12,7 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwt"
 	"github.com/stretchr/testify/require"
 
-	"adsidecar/users/cognito/strictfake"
+	"adsidecar/internal/cognito/strictfake"
 )
 
 // hash was made with another program:

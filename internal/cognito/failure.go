@@ -11,8 +11,8 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"adsidecar/internal/account"
 	"adsidecar/internal/awsclient"
-	"adsidecar/users/account"
 )
 
 // Cognito's names of errors that are told apart here; see the API reference of each operation.

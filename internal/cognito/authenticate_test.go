@@ -6,8 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"adsidecar/users/account"
-	"adsidecar/users/cognito/strictfake"
+	"adsidecar/internal/account"
+	"adsidecar/internal/cognito/strictfake"
 )
 
 // TestAuthenticateSignsNobodyUp: one call, whoever asks, and no user that was not there.

@@ -7,9 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"adsidecar/users/account"
-	"adsidecar/users/cognito"
-	"adsidecar/users/cognito/strictfake"
+	"adsidecar/internal/account"
+	"adsidecar/internal/cognito"
+	"adsidecar/internal/cognito/strictfake"
 )
 
 func TestReady(t *testing.T) {

@@ -13,9 +13,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/stretchr/testify/require"
 
-	"adsidecar/users/account"
-	"adsidecar/users/cognito"
-	"adsidecar/users/cognito/strictfake"
+	"adsidecar/internal/account"
+	"adsidecar/internal/cognito"
+	"adsidecar/internal/cognito/strictfake"
 )
 
 // always is a fault of every try.

@@ -47,9 +47,9 @@ func (l *Loop) build(m *material, started time.Time) (*campaign.Effective, *comp
 	l.metrics.compileSeconds.Observe(time.Since(started).Seconds())
 	switch {
 	case errors.Is(err, compile.ErrTooLarge):
-		return nil, nil, verdict{outcomeTooLarge, err}
+		return effective, nil, verdict{outcomeTooLarge, err}
 	case err != nil:
-		return nil, nil, verdict{outcomeUnusable, fmt.Errorf("compile: %w", err)}
+		return effective, nil, verdict{outcomeUnusable, fmt.Errorf("compile: %w", err)}
 	}
 	return effective, index, verdict{outcome: outcomeOK}
 }
@@ -60,6 +60,7 @@ func (l *Loop) try(m *material, started time.Time) verdict {
 	if found.err != nil {
 		if l.operators != nil {
 			l.pending = m // other rows may make it usable, though the source does not send it again
+			l.showPending(m, effective)
 		}
 		return found
 	}
@@ -69,6 +70,15 @@ func (l *Loop) try(m *material, started time.Time) verdict {
 	m.good = nil
 	l.adopt(m, effective, index)
 	return found
+}
+
+// showPending shows operators a document that cannot be compiled, so that they can mend it, where there is no other one to show.
+func (l *Loop) showPending(m *material, effective *campaign.Effective) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.view == nil || l.view.Index == nil {
+		l.view = &View{Effective: effective, Rows: l.said.Rows, Revision: l.said.Rows.Revision(), DocumentSHA256: m.sum, SourceTime: m.sourceTime}
+	}
 }
 
 // recompile compiles the candidate's document again: the operators' rows or the day are others. The source is not asked.
@@ -111,27 +121,18 @@ func (l *Loop) adopt(m *material, effective *campaign.Effective, index *compile.
 	if l.operators != nil || !l.until.IsZero() {
 		l.current = m
 	}
-	if l.maxShare < 1 {
-		l.inForce = m.document
-		if effective != nil {
-			l.inForce = effective.Document
-		}
-	}
+	l.meta = l.metaOf(m, index)
 	if effective == nil {
 		return
 	}
-	l.meta = l.metaOf(m, index)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.view = &View{
-		Effective: effective, Revision: l.said.Rows.Revision(), DocumentSHA256: m.sum, SourceTime: m.sourceTime, Index: index,
+		Effective: effective, Rows: l.said.Rows, Revision: l.said.Rows.Revision(), DocumentSHA256: m.sum, SourceTime: m.sourceTime, Index: index,
 	}
 }
 
 // metaOf is what is kept of a version that was compiled under the present rows.
 func (l *Loop) metaOf(m *material, index *compile.Result) revision.Version {
-	if l.operators == nil {
-		return revision.Version{}
-	}
 	return revision.Version{Hash: index.Version, Source: m.sum, Revision: l.said.Rows.Revision(), Report: reportOf(index)}
 }

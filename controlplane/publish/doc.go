@@ -29,7 +29,8 @@
 //
 // Before it is known what operators say nothing is compiled: what they paused must not come back with a restart. Connected proxies keep what
 // they have. If the store has not answered after 10 s, the index that was published last, which is kept beside the document, is
-// published to proxies that would get nothing otherwise; it may lack what was said at another replica in between.
+// published to proxies that would get nothing otherwise; it may lack what was said at another replica in between. Beside it lies the one
+// before that proxies have loaded, for when they refuse it.
 //
 // Each published version is kept in the store, and the newest on disk, in the background: a store that is slow or down delays no publish.
 // Of several that wait, the newest is kept. One that was not kept when the program died is kept when the next one publishes it.
@@ -40,9 +41,15 @@
 // # Guard
 //
 // A candidate that removes a larger share of the ads than Config.MaxRemovedShare is held: what is published stays until the candidate is
-// confirmed, or another takes its place. It is compared with the last candidate that was accepted; after a start that is the document on
-// disk. A pin is never held. What was held before a pin is held again after it, as nobody has confirmed it. Each replica holds and is
-// told for itself.
+// confirmed, or another takes its place. Indexes are compared, whatever made them differ: of the ads that the one before can still serve,
+// those count as removed that the candidate never serves from now on. The one before is what proxies are given: also after they refused a
+// version or a pin was taken off, and after a start what was published last, whose index is on disk. While it is held then, that index
+// is published as it was. A candidate is held as well, whatever it removes, if its revision of the operators is older than one of which
+// something was published: then their store was emptied or put back, and what they did would vanish.
+//
+// A pin is never held. What was held before a pin is held again after it. Each replica holds for itself, but what an operator decides is
+// kept in the store: every replica follows it, and a process that is started later. It counts for one version in the place of another,
+// and once.
 //
 // # Pace
 //

@@ -1,119 +1,173 @@
 package publish
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	"go.uber.org/zap"
 
-	"adsidecar/controlplane/campaign"
 	"adsidecar/controlplane/compile"
+	"adsidecar/controlplane/revision"
 )
 
-const reasonMaxRemovedShare = "max_removed_share"
+// Why a version is held.
+const (
+	reasonMaxRemovedShare = "max_removed_share"
+	reasonRevisionLost    = "revision_lost"
+)
 
-// ErrNotHeld is returned by Confirm and Refuse for a version that is not the one that is held.
-var ErrNotHeld = errors.New("this version is not held")
+var holdReasons = []string{reasonMaxRemovedShare, reasonRevisionLost}
 
 // Held is a version that a guard keeps back until it is confirmed or refused, or until a newer candidate takes its place.
 type Held struct {
 	Version string    `json:"version"`
+	Base    string    `json:"base,omitempty"` // the version that it would replace
 	Since   time.Time `json:"since"`
-	Reason  string    `json:"reason"`  // max_removed_share
-	Message string    `json:"message"` // for people
-	Removed int       `json:"removed"` // ads that it removes
-	Served  int       `json:"served"`  // of so many
-	Share   float64   `json:"share"`   // Removed ÷ Served
-	Limit   float64   `json:"limit"`   // Config.MaxRemovedShare
-	Refused bool      `json:"refused"` // an operator said no: it waits for a newer one
+	// Reason is max_removed_share, or revision_lost: the operators' store knows fewer revisions than what is published was made of.
+	Reason  string `json:"reason"`
+	Message string `json:"message"` // for people
+	// Removed are the ads that it removes, of Served that Base can still serve; Share is Removed ÷ Served, Limit Config.MaxRemovedShare.
+	// They are 0 where there is no limit, as nothing is counted then.
+	Removed int     `json:"removed"`
+	Served  int     `json:"served"`
+	Share   float64 `json:"share"`
+	Limit   float64 `json:"limit"`
+	Refused bool    `json:"refused"` // an operator said no: it waits for a newer one
+	// RefusedBy, Comment and DecidedAt are the operator's, after a refusal.
+	RefusedBy string    `json:"refused_by,omitempty"`
+	Comment   string    `json:"comment,omitempty"`
+	DecidedAt time.Time `json:"decided_at,omitzero"`
 }
 
-// Confirm publishes the held version, also one that was refused. It returns ErrNotHeld if another or none is held, and otherwise at once:
-// Watch and Status tell when it is published.
-func (l *Loop) Confirm(version string) error { return l.decide(version, true) }
+// guard is what Run knows of what candidates would replace, and of what operators said of that.
+type guard struct {
+	limit float64 // share that may be removed; from 1 on nothing is counted
 
-// Refuse marks the held version as refused: it is not published, and stays in Status until a newer candidate takes its place. It returns
-// ErrNotHeld if another or none is held.
-func (l *Loop) Refuse(version string) error { return l.decide(version, false) }
+	// recalled is the version that an earlier process published last, which is what a candidate would replace while nothing is published;
+	// "": none.
+	recalled string
+	bases    []base // what the sink took lately, the latest last
+	tried    base   // the candidate that was looked at last
 
-func (l *Loop) decide(version string, publish bool) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	held := l.status.Held
-	if held == nil || held.Version != version {
-		return ErrNotHeld
+	passed  string   // version of the candidate, if it was let pass
+	newest  uint64   // the operators' newest revision of which anything was published
+	lost    bool     // an older one was found: it is not known what was lost, however far the new ones count
+	met     followed // the decision on what was the candidate at some time
+	spent   followed // the decision that counts no more
+	heldOf  *material
+	heldFor revision.Rows // with heldOf, what the held version was compiled from
+}
+
+// guarded tells whether the candidate is held.
+func (l *Loop) guarded() bool {
+	g := &l.guard
+	version, number := l.candidate.Version, l.meta.Revision
+	d := l.decision()
+	base, served := l.base()
+	if g.passed != version {
+		g.passed = ""
 	}
-	if publish {
-		l.confirmed = version
-		l.poke()
+	switch {
+	case version == base:
+		g.lost = g.lost && number < g.newest // what was lost is back
+	case g.passed != "":
+		// Also after proxies have refused it: then it is for the sink to say.
+	case d.Publish && d.Base == base:
+		l.log.Warn("held index is published, an operator has confirmed it",
+			zap.String("version", version), zap.String("base", base), zap.String("who", d.Who))
+		g.spent = followedBy(d)
+		g.newest, g.lost = number, false
+	case l.known(version, base, d):
+		return true
+	default:
+		if h := l.examine(l.candidate, number, base, served); h != nil {
+			l.holdBack(h, d)
+			return true
+		}
+	}
+	g.passed = version
+	l.unhold()
+	return false
+}
+
+// lostAt tells whether the operators' store has lost revisions, where it is at that number now.
+func (l *Loop) lostAt(number uint64) bool {
+	return l.operators != nil && (l.guard.lost || number < l.guard.newest)
+}
+
+// examine returns why an index that was made of that number of the operators' revisions is not to take the place of base; nil: it may.
+func (l *Loop) examine(index *compile.Result, number uint64, base string, served *compile.Served) *Held {
+	g := &l.guard
+	h := &Held{Version: index.Version, Base: base, Since: l.now().UTC(), Limit: g.limit}
+	if served != nil {
+		after, err := l.servedBy(index)
+		if err != nil {
+			l.log.Error("index cannot be compared with what is published, it is not guarded", zap.String("version", index.Version), zap.Error(err))
+		} else {
+			h.Removed, h.Served = served.Removed(after, l.now())
+			h.Share = float64(h.Removed) / float64(max(h.Served, 1))
+		}
+	}
+	switch {
+	case l.lostAt(number):
+		h.Reason = reasonRevisionLost
+		h.Message = fmt.Sprintf("What is published was made of revision %d of the operators' changes, which their store does not know: it was emptied, "+
+			"deleted, or put back to a backup, and is at revision %d now. What it has lost is taken from what is served if this is published.",
+			g.newest, number)
+	case h.Share > g.limit:
+		h.Reason = reasonMaxRemovedShare
+		h.Message = fmt.Sprintf("It removes %d of %d ads (%.1f %%); more than %.1f %% need to be confirmed.",
+			h.Removed, h.Served, 100*h.Share, 100*g.limit)
+	default:
 		return nil
 	}
-	refused := *held
-	refused.Refused = true
-	l.status.Held = &refused
-	close(l.changed)
-	l.changed = make(chan struct{})
-	return nil
+	return h
 }
 
-// poke makes Run look at what operators said.
-func (l *Loop) poke() {
-	select {
-	case l.nudge <- struct{}{}:
-	default: // it will
-	}
-}
-
-// guarded tells whether the candidate is held: it removes too many of the ads that the last one served. Ads whose flight has ended do not
-// count, nor those that are paused already.
-func (l *Loop) guarded() bool {
-	version := l.candidate.Version
-	if l.maxShare >= 1 || l.base == nil || version == l.sink.Published() {
-		l.unhold()
-		return false
-	}
+// known tells whether it is held already that this version takes the place of base, and notes what operators have decided of it since. It
+// is not counted again: what was refused must not pass because flights have ended meanwhile.
+func (l *Loop) known(version, base string, d revision.Decision) bool {
 	l.mu.Lock()
-	if l.confirmed != version {
-		l.confirmed = "" // it was for another, and for that time
-	}
-	held, confirmed := l.status.Held, l.confirmed != ""
-	l.mu.Unlock()
-	switch {
-	case confirmed:
-		l.unhold()
-		return false
-	case held != nil && held.Version == version:
-		return true
-	}
-	removed, served := removedAds(l.base, l.inForce, l.now())
-	share := float64(removed) / float64(max(served, 1))
-	if share <= l.maxShare {
-		l.unhold()
+	defer l.mu.Unlock()
+	h := l.status.Held
+	if h == nil || h.Version != version || h.Base != base || (h.Reason == reasonRevisionLost) != l.lostAt(l.meta.Revision) {
 		return false
 	}
-	since, refused := l.now().UTC(), false
-	if held != nil && l.heldOf == l.current && l.current != nil && l.heldUnder == l.said.Rows {
-		since, refused = held.Since, held.Refused // another day has made another version of the same
-	}
-	l.heldOf, l.heldUnder = l.current, l.said.Rows
-	l.holdBack(&Held{
-		Version: version, Since: since, Refused: refused, Reason: reasonMaxRemovedShare,
-		Message: fmt.Sprintf("It removes %d of %d ads (%.1f %%); more than %.1f %% need to be confirmed.",
-			removed, served, 100*share, 100*l.maxShare),
-		Removed: removed, Served: served, Share: share, Limit: l.maxShare,
-	})
+	l.status.Held = h.decided(d)
 	return true
 }
 
-func (l *Loop) holdBack(h *Held) {
-	l.metrics.holds.Inc()
-	l.metrics.held.Set(1)
-	l.log.Warn("index held until it is confirmed: it removes too many ads", zap.String("version", h.Version),
-		zap.Int("removed", h.Removed), zap.Int("served", h.Served), zap.Float64("share", h.Share), zap.Float64("limit", h.Limit))
+// holdBack notes that the candidate is held.
+func (l *Loop) holdBack(h *Held, d revision.Decision) {
+	g := &l.guard
+	g.lost = h.Reason == reasonRevisionLost
+	l.metrics.holds.WithLabelValues(h.Reason).Inc()
+	l.metrics.setHeld(h.Reason)
+	level := zap.WarnLevel
+	if g.lost {
+		level = zap.ErrorLevel
+	}
+	l.log.Log(level, "index held until it is confirmed", zap.String("version", h.Version), zap.String("base", h.Base),
+		zap.String("reason", h.Reason), zap.String("why", h.Message))
+
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.status.Held = h
+	if before := l.status.Held; before != nil && before.Reason == h.Reason && g.heldOf == l.current && l.current != nil && g.heldFor == l.said.Rows {
+		// The same document and rows, compiled for another day.
+		h.Since, h.Refused, h.RefusedBy, h.Comment, h.DecidedAt = before.Since, before.Refused, before.RefusedBy, before.Comment, before.DecidedAt
+	}
+	g.heldOf, g.heldFor = l.current, l.said.Rows
+	l.status.Held = h.decided(d)
+}
+
+// decided returns it with what was decided of it, if that is a refusal. What Status has returned stays as it is.
+func (h *Held) decided(d revision.Decision) *Held {
+	if d.Version != h.Version || d.Base != h.Base || d.Publish {
+		return h
+	}
+	told := *h
+	told.Refused, told.RefusedBy, told.Comment, told.DecidedAt = true, d.Who, d.Comment, d.At
+	return &told
 }
 
 func (l *Loop) unhold() {
@@ -122,39 +176,6 @@ func (l *Loop) unhold() {
 	if l.status.Held != nil {
 		l.log.Info("index not held any more", zap.String("version", l.status.Held.Version))
 	}
-	l.metrics.held.Set(0)
+	l.metrics.setHeld("")
 	l.status.Held = nil
-}
-
-// rebase makes the candidate, if that is what was accepted, the one that later ones are compared with.
-func (l *Loop) rebase(index *compile.Result) {
-	if index == l.candidate {
-		l.base = l.inForce
-	}
-}
-
-// removedAds counts the ads of before that can still be served, and those of them that after has not.
-func removedAds(before, after *campaign.Document, now time.Time) (removed, served int) {
-	minute := now.Unix() / 60
-	runs := func(c *campaign.Campaign) bool {
-		_, until := c.Flight()
-		return !c.Paused && minute < until
-	}
-	left := make(map[string]struct{}, len(after.Campaigns))
-	for i := range after.Campaigns {
-		if c := &after.Campaigns[i]; runs(c) {
-			left[c.ID] = struct{}{}
-		}
-	}
-	for i := range before.Campaigns {
-		c := &before.Campaigns[i]
-		if !runs(c) {
-			continue
-		}
-		served++
-		if _, there := left[c.ID]; !there {
-			removed++
-		}
-	}
-	return removed, served
 }

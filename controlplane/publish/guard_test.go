@@ -35,13 +35,13 @@ func TestTheGuardHoldsWhatRemovesTooMuch(t *testing.T) {
 	require.WithinDuration(t, time.Now(), s.Held.Since, time.Minute)
 	s.Held.Since = time.Time{}
 	require.Equal(t, Held{
-		Version: version(t, "a", "x", "y", "z"), Reason: "max_removed_share",
+		Version: version(t, "a", "x", "y", "z"), Base: version(t, "a", "b", "c", "d"), Reason: "max_removed_share",
 		Message: "It removes 3 of 4 ads (75.0 %); more than 50.0 % need to be confirmed.",
 		Removed: 3, Served: 4, Share: 0.75, Limit: 0.5,
 	}, *s.Held)
 	require.True(t, b.Ready())
-	require.EqualValues(t, 1, b.metric(t, "index_held"))
-	require.EqualValues(t, 1, b.metric(t, "index_holds_total"), "once, however often the source is polled")
+	require.EqualValues(t, 1, b.metric(t, `index_held{reason="max_removed_share"}`))
+	require.EqualValues(t, 1, b.metric(t, `index_holds_total{reason="max_removed_share"}`), "once, however often the source is polled")
 	require.Equal(t, "not_modified", s.Source.LastResult, "the source is well")
 }
 
@@ -91,14 +91,14 @@ func TestAHeldVersionIsConfirmed(t *testing.T) {
 	b := guardBench(t, nil, answer{text: doc("x")}, unchanged, answer{text: doc("x", "y")})
 	b.step(t)
 	held := version(t, "x")
-	require.ErrorIs(t, b.Confirm(version(t, "a", "b", "c", "d")), ErrNotHeld)
-	require.ErrorIs(t, b.Confirm(""), ErrNotHeld)
-	require.NoError(t, b.Confirm(held))
+	require.ErrorIs(t, b.Confirm(t.Context(), version(t, "a", "b", "c", "d"), "olga", "why"), ErrNotHeld)
+	require.ErrorIs(t, b.Confirm(t.Context(), "", "olga", "why"), ErrNotHeld)
+	require.NoError(t, b.Confirm(t.Context(), held, "olga", "why"))
 	b.settle()
 	require.Equal(t, held, b.sink.Published())
 	require.Nil(t, b.Status().Held)
-	require.Zero(t, b.metric(t, "index_held"))
-	require.ErrorIs(t, b.Confirm(held), ErrNotHeld)
+	require.Zero(t, b.metric(t, `index_held{reason="max_removed_share"}`))
+	require.ErrorIs(t, b.Confirm(t.Context(), held, "olga", "why"), ErrNotHeld)
 	b.steps(t, 2)
 	require.Equal(t, version(t, "x", "y"), b.sink.Published(), "the next is compared with what was confirmed")
 }
@@ -106,7 +106,7 @@ func TestAHeldVersionIsConfirmed(t *testing.T) {
 func TestAConfirmationIsForOneTime(t *testing.T) {
 	b := guardBench(t, nil, answer{text: doc("x")}, answer{text: doc("x", "y", "z")}, answer{text: doc("x")})
 	b.step(t)
-	require.NoError(t, b.Confirm(version(t, "x")))
+	require.NoError(t, b.Confirm(t.Context(), version(t, "x"), "olga", "why"))
 	b.settle()
 	b.step(t)
 	require.Equal(t, version(t, "x", "y", "z"), b.sink.Published())
@@ -122,16 +122,16 @@ func TestAConfirmedVersionIsPublishedAtOnce(t *testing.T) {
 	b.awaitServed(t, "a", "b")
 	b.pollOnce()
 	b.await(t, "held", func() bool { return b.Status().Held != nil })
-	require.NoError(t, b.Confirm(version(t, "x")))
+	require.NoError(t, b.Confirm(t.Context(), version(t, "x"), "olga", "why"))
 	b.awaitServed(t, "x")
 }
 
 func TestARefusedVersionStaysBackUntilThereIsANewer(t *testing.T) {
 	b := guardBench(t, nil, answer{text: doc("x")}, unchanged, answer{text: doc("y")}, answer{text: doc("a", "b", "c")})
 	b.step(t)
-	require.ErrorIs(t, b.Refuse("other"), ErrNotHeld)
+	require.ErrorIs(t, b.Refuse(t.Context(), "other", "olga", "why"), ErrNotHeld)
 	before := b.Status().Held
-	require.NoError(t, b.Refuse(version(t, "x")))
+	require.NoError(t, b.Refuse(t.Context(), version(t, "x"), "olga", "why"))
 	require.False(t, before.Refused, "what was returned stays as it is")
 	b.step(t)
 	require.True(t, b.Status().Held.Refused)
@@ -140,7 +140,7 @@ func TestARefusedVersionStaysBackUntilThereIsANewer(t *testing.T) {
 	held := b.Status().Held
 	require.Equal(t, version(t, "y"), held.Version)
 	require.False(t, held.Refused)
-	require.ErrorIs(t, b.Confirm(version(t, "x")), ErrNotHeld)
+	require.ErrorIs(t, b.Confirm(t.Context(), version(t, "x"), "olga", "why"), ErrNotHeld)
 	b.step(t)
 	require.Nil(t, b.Status().Held, "one that the guard lets pass takes its place")
 	require.Equal(t, version(t, "a", "b", "c"), b.sink.Published())
@@ -175,7 +175,7 @@ func TestTheGuardNeverHoldsARollback(t *testing.T) {
 	o.pin(t, "")
 	b.await(t, "held again: nobody has confirmed it", func() bool { return b.Status().Held != nil })
 	require.Equal(t, version(t, "a"), b.sink.Published())
-	require.NoError(t, b.Confirm(version(t, "x")))
+	require.NoError(t, b.Confirm(t.Context(), version(t, "x"), "olga", "why"))
 	b.awaitServed(t, "x")
 }
 
@@ -232,7 +232,7 @@ func TestARefusalOutlastsMidnight(t *testing.T) {
 	b, now := dayBench(t, Config{MaxRemovedShare: &half}, answer{text: doc("a", "b", "c")}, answer{text: flight}, unchanged)
 	b.steps(t, 2)
 	first := b.Status().Held
-	require.NoError(t, b.Refuse(first.Version))
+	require.NoError(t, b.Refuse(t.Context(), first.Version, "olga", "why"))
 	*now = now.Add(8 * 24 * time.Hour) // the flight comes into sight
 	b.step(t)
 	held := b.Status().Held

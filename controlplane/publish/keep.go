@@ -32,7 +32,7 @@ func (l *Loop) keep() {
 // a restart must not begin with it. With none before, a document that a proxy has loaded once stays: whoever refuses it now is more likely ill than it is.
 func (l *Loop) unsave(version string) error {
 	for version != "" && l.stored == version {
-		if l.proven && !l.store.hasBefore() {
+		if l.proven && !l.store.hasBefore(l.store.path) {
 			return nil
 		}
 		if l.unsaved == nil && l.candidate != nil && version == l.candidate.Version {
@@ -64,6 +64,9 @@ func (l *Loop) standIn() error {
 		return err
 	}
 	index := r.index
+	if base, served := l.base(); base != index.Version && l.examine(index, r.meta.Revision, base, served) != nil {
+		return nil // a guard would hold it
+	}
 	switch err := l.sink.Publish(index); {
 	case errors.Is(err, ErrQuarantined):
 		return l.unsave(index.Version)
@@ -103,10 +106,10 @@ func (l *Loop) onDisk() (*release, error) {
 
 // forgetIndex takes the last published index off the disk if proxies refused it.
 func (l *Loop) forgetIndex() error {
-	if l.operators == nil || l.refused == "" {
+	if !l.keepsVersions() || l.refused == "" {
 		return nil
 	}
-	return l.store.dropIndex(l.refused)
+	return l.dropLast(l.refused)
 }
 
 // mark notes on disk that a proxy has loaded the document there, also for a program that is started later.

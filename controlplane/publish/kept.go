@@ -49,9 +49,12 @@ const (
 	lastKeepRetry  = time.Minute
 )
 
+// keepsVersions tells whether published versions are needed later: for operators, or for a guard after a restart.
+func (l *Loop) keepsVersions() bool { return l.operators != nil || l.guard.limit < 1 && l.store != nil }
+
 // keepVersion has a version kept that the sink has accepted, in place of one that still waits for that.
 func (l *Loop) keepVersion(r release) {
-	if l.operators == nil {
+	if !l.keepsVersions() {
 		return
 	}
 	r.meta.At = l.now().UTC()
@@ -130,8 +133,11 @@ func (l *Loop) writeIndex(r release) error {
 		return nil
 	}
 	return l.store.saveIndex(&lastIndex{
-		indexMetadata: indexMetadata{Source: identify(l.source), ReadAt: r.readAt, Version: r.meta}, Data: r.index.Bytes,
-	})
+		indexMetadata: indexMetadata{
+			Source: identify(l.source), ReadAt: r.readAt, Version: r.meta, Newest: r.newest, Decided: r.decided,
+		},
+		Data: r.index.Bytes,
+	}, l.sink.Acknowledged)
 }
 
 func (l *Loop) keepOne(ctx context.Context, r release) error {
@@ -139,8 +145,10 @@ func (l *Loop) keepOne(ctx context.Context, r release) error {
 	if !r.onDisk {
 		onDisk = l.writeIndex(r)
 	}
-	err := l.operators.KeepVersion(ctx, r.meta, r.index.Bytes)
-	return errors.Join(onDisk, err)
+	if l.operators == nil {
+		return onDisk
+	}
+	return errors.Join(onDisk, l.operators.KeepVersion(ctx, r.meta, r.index.Bytes))
 }
 
 func (l *Loop) noteKept(reports *reporter, err error) {
@@ -150,6 +158,9 @@ func (l *Loop) noteKept(reports *reporter, err error) {
 		l.metrics.keepErrors.Inc()
 	}
 	reports.report(class, err, "published version not kept", "published version kept again")
+	if l.operators == nil {
+		return
+	}
 	l.mu.Lock()
 	l.status.Operators = l.status.Operators.with(func(s *OperatorsStatus) { s.KeepError = text(err) })
 	l.mu.Unlock()

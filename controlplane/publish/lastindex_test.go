@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,6 +25,8 @@ func sampleIndex(t *testing.T) *lastIndex {
 		Data: index.Bytes,
 	}
 }
+
+func never(string) bool { return false }
 
 func TestLastIndexThatIsOfNoUse(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -47,7 +50,7 @@ func TestLastIndexThatIsOfNoUse(t *testing.T) {
 			if c.change != nil {
 				c.change(i)
 			}
-			require.NoError(t, s.saveIndex(i))
+			require.NoError(t, s.saveIndex(i, never))
 			if c.file != nil {
 				text, err := os.ReadFile(s.indexPath())
 				require.NoError(t, err)
@@ -76,7 +79,7 @@ func TestOnlyTheRefusedIndexIsDropped(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.dropIndex("x"), "there is none")
 	i := sampleIndex(t)
-	require.NoError(t, s.saveIndex(i))
+	require.NoError(t, s.saveIndex(i, never))
 	require.NoError(t, s.dropIndex("another"))
 	_, err = s.loadIndex()
 	require.NoError(t, err)
@@ -86,6 +89,55 @@ func TestOnlyTheRefusedIndexIsDropped(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(s.dir, "*"))
 	require.NoError(t, err)
 	require.Empty(t, left)
+}
+
+func TestTheIndexBeforeIsTheLastThatAProxyHasLoaded(t *testing.T) {
+	for name, c := range map[string]struct {
+		saved  []string // in order; from the restart on in another process
+		loaded []string // by proxies
+		want   []string // what is there after each time that the last one is refused
+	}{
+		"none but the last":                        {saved: []string{"a"}, loaded: []string{"a"}, want: []string{""}},
+		"the one before, which was loaded":         {saved: []string{"a", "b"}, loaded: []string{"a"}, want: []string{"a", ""}},
+		"one that no proxy has loaded is passed":   {saved: []string{"a", "b", "c"}, loaded: []string{"a"}, want: []string{"a"}},
+		"none was loaded":                          {saved: []string{"a", "b"}, want: []string{""}},
+		"the same twice":                           {saved: []string{"a", "b", "b"}, loaded: []string{"a", "b"}, want: []string{"a"}},
+		"one of an earlier process counts as good": {saved: []string{"a", "b", "restart", "c"}, want: []string{"b", ""}},
+		"also after it was saved once more":        {saved: []string{"a", "b", "restart", "b", "c"}, want: []string{"b"}},
+		"what was put back is kept in its turn":    {saved: []string{"a", "b", "refused", "c"}, loaded: []string{"a"}, want: []string{"a"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := openStore(t.TempDir())
+			require.NoError(t, err)
+			last := ""
+			for _, version := range c.saved {
+				switch version {
+				case "restart":
+					s, err = openStore(s.dir)
+					require.NoError(t, err)
+					_, err = s.recallIndex()
+					require.NoError(t, err)
+				case "refused":
+					require.NoError(t, s.dropIndex(last))
+				default:
+					i := sampleIndex(t)
+					i.Version.Hash, last = version, version
+					require.NoError(t, s.saveIndex(i, func(v string) bool { return slices.Contains(c.loaded, v) }))
+				}
+			}
+			for _, want := range c.want {
+				require.NoError(t, s.dropIndex(last))
+				i, err := s.loadIndex()
+				if want == "" {
+					require.ErrorIs(t, err, fs.ErrNotExist)
+					break
+				}
+				require.NoError(t, err)
+				require.Equal(t, want, i.Version.Hash)
+				last = want
+			}
+		})
+	}
 }
 
 func FuzzParseLastIndex(f *testing.F) {

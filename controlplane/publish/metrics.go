@@ -30,9 +30,10 @@ type metrics struct {
 	stateErrors    prometheus.Counter
 
 	operatorsRevision prometheus.Gauge
+	compiledRevision  prometheus.Gauge
 	pinned            prometheus.Gauge
-	held              prometheus.Gauge
-	holds             prometheus.Counter
+	held              *prometheus.GaugeVec
+	holds             *prometheus.CounterVec
 	keepErrors        prometheus.Counter
 }
 
@@ -61,8 +62,9 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 
 		operatorsRevision: gauge("operators_revision", "The operators' newest revision that was read; 0: none."),
 		pinned:            gauge("index_pinned", "1 while operators pin a published version: nothing newer is published."),
-		held:              gauge("index_held", "1 while the newest index waits to be confirmed, because it removes too many ads."),
-		holds:             counter("index_holds_total", "Indexes that were held till they are confirmed."),
+		compiledRevision:  gauge("operators_compiled_revision", "The operators' revision that the newest index was compiled with; 0: none."),
+		held:              gaugeVec("index_held", "1 while the newest index waits to be confirmed, by reason.", "reason"),
+		holds:             counterVec("index_holds_total", "Indexes that were held till they are confirmed, by reason.", "reason"),
 		keepErrors:        counter("version_keep_errors_total", "Failures to keep a published version, on disk or in the operators' store."),
 	}
 	// A series that appears with its first event has no rate for it.
@@ -72,6 +74,10 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	for _, reason := range []string{"quarantined", "error"} {
 		m.publishErrors.WithLabelValues(reason)
 	}
+	for _, reason := range holdReasons {
+		m.holds.WithLabelValues(reason)
+	}
+	m.setHeld("")
 	m.setRejects(nil)
 	if registerer == nil {
 		return m, nil
@@ -80,7 +86,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	for _, c := range []prometheus.Collector{
 		m.polls, m.lastSuccess, m.failures, m.publishes, m.publishErrors, m.quarantined, m.fromDisk, m.info, m.bytes, m.limit,
 		m.ads, m.keys, m.sourceTime, m.rejected, m.compileSeconds, m.stateErrors,
-		m.operatorsRevision, m.pinned, m.held, m.holds, m.keepErrors,
+		m.operatorsRevision, m.compiledRevision, m.pinned, m.held, m.holds, m.keepErrors,
 	} {
 		errs = append(errs, registerer.Register(c))
 	}
@@ -90,6 +96,13 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 func (m *metrics) setRejects(byReason map[string]int) {
 	for _, reason := range campaign.Reasons() {
 		m.rejected.WithLabelValues(reason).Set(float64(byReason[reason]))
+	}
+}
+
+// setHeld shows why an index is held; "": none is.
+func (m *metrics) setHeld(why string) {
+	for _, reason := range holdReasons {
+		m.held.WithLabelValues(reason).Set(boolFloat(reason == why))
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"go.uber.org/zap"
+
+	"adsidecar/controlplane/compile"
 )
 
 // wanted returns what proxies shall be given; nil while that is not known or has to wait.
@@ -11,6 +13,7 @@ func (l *Loop) wanted() *release {
 	switch {
 	case l.operators != nil && l.said.Pin.Version != "":
 		l.unhold() // it waits for the pin; the guard looks at it afterwards
+		l.guard.passed = ""
 		return l.pinned()
 	case l.candidate == nil:
 		return nil
@@ -29,11 +32,12 @@ func (l *Loop) offer() {
 	r := l.wanted()
 	if r == nil {
 		l.hold("", nil) // whatever was offered before, it is not what waits now
+		l.publishLast()
 		return
 	}
 	index := r.index
 	if index.Version == l.sink.Published() {
-		l.rebase(index)
+		l.reach(index)
 		l.hold("", nil)
 		return
 	}
@@ -41,7 +45,7 @@ func (l *Loop) offer() {
 	err := l.sink.Publish(index)
 	switch {
 	case err == nil:
-		l.rebase(index)
+		l.reach(index)
 		l.accepted(*r)
 		l.hold("", nil)
 		l.log.Info("index published", zap.String("version", index.Version), zap.Int("bytes", len(index.Bytes)),
@@ -58,11 +62,23 @@ func (l *Loop) offer() {
 	}
 }
 
+// reach notes of which revision the candidate is, if that is what is published: a pin may be of an older one.
+func (l *Loop) reach(index *compile.Result) {
+	if index == l.candidate {
+		l.guard.newest = max(l.guard.newest, l.meta.Revision)
+	}
+}
+
 // accepted notes what the sink has taken.
 func (l *Loop) accepted(r release) {
 	l.published = r.index
+	l.remember(r.index)
 	l.metrics.publishes.Inc()
 	l.describeIndex(r.index, r.readAt)
+	r.newest = l.guard.newest
+	if spent := l.guard.spent; spent.Counter > 0 {
+		r.decided = &spent
+	}
 	l.keepVersion(r)
 }
 

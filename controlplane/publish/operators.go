@@ -22,6 +22,8 @@ type Operators interface {
 	KeepVersion(ctx context.Context, v revision.Version, index []byte) error
 	// ReadVersion writes the index of a kept version to w.
 	ReadVersion(ctx context.Context, hash string, w io.Writer) (revision.Version, error)
+	// SetDecision stores what was decided of a held version, in place of the decision with that counter, and Watch has it then.
+	SetDecision(ctx context.Context, d revision.Decision) (revision.Decision, error)
 }
 
 var _ Operators = (*revision.Service)(nil)
@@ -93,7 +95,6 @@ func (l *Loop) follow(ctx context.Context) {
 func (l *Loop) settle() {
 	l.heed()
 	l.takeFetched()
-	l.standInForOperators()
 	l.offer()
 	if l.verdict.err == nil && l.judged != nil && l.answered {
 		l.confirm()
@@ -180,6 +181,7 @@ func (l *Loop) describeOperators() {
 	}
 	said := l.said
 	l.metrics.operatorsRevision.Set(float64(said.Rows.Revision()))
+	l.metrics.compiledRevision.Set(float64(l.meta.Revision))
 	l.metrics.pinned.Set(boolFloat(said.Pin.Version != ""))
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -191,7 +193,7 @@ func (l *Loop) describeOperators() {
 			s.Error = ""
 		}
 		s.Loaded, s.Revision = said.Loaded, said.Rows.Revision()
-		if v := l.view; v != nil {
+		if v := l.view; v != nil && v.Index != nil {
 			s.Compiled, s.Campaigns, s.Paused, s.Unreadable = v.Revision, v.Operators(), v.PausedByOperator(), v.UnreadableRows
 		}
 	})

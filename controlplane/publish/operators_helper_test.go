@@ -32,6 +32,7 @@ type fakeOperators struct {
 	keep      func(ctx context.Context) error // nil: as the service does
 	readError error
 	kept      []string
+	decide    func() error // before a decision is stored
 }
 
 func openOperators(t *testing.T, path string) *fakeOperators {
@@ -92,6 +93,15 @@ func (o *fakeOperators) ReadVersion(ctx context.Context, hash string, w io.Write
 		return revision.Version{}, err
 	}
 	return o.Service.ReadVersion(ctx, hash, w)
+}
+
+func (o *fakeOperators) SetDecision(ctx context.Context, d revision.Decision) (revision.Decision, error) {
+	if o.decide != nil {
+		if err := o.decide(); err != nil {
+			return revision.Decision{}, err
+		}
+	}
+	return o.Service.SetDecision(ctx, d)
 }
 
 func (o *fakeOperators) breakReading(err error) {

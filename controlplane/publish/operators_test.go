@@ -81,7 +81,7 @@ func TestANewDocumentIsUnderTheOperatorsRows(t *testing.T) {
 	b.awaitServed(t, "b")
 	b.pollOnce()
 	b.awaitServed(t, "b", "c")
-	require.Equal(t, 1, b.Status().Operators.Paused)
+	b.await(t, "told", func() bool { return b.Status().Operators.Paused == 1 })
 }
 
 func TestNothingIsPublishedBeforeOperatorsAreLoaded(t *testing.T) {
@@ -348,5 +348,5 @@ func TestWithoutOperatorsNothingOfThemIsTold(t *testing.T) {
 	s := b.Status()
 	require.Nil(t, s.Operators)
 	require.Nil(t, s.Pin)
-	require.ErrorIs(t, b.Confirm("x"), ErrNotHeld)
+	require.ErrorIs(t, b.Confirm(t.Context(), "x", "olga", ""), ErrNotHeld)
 }

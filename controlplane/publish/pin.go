@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.uber.org/zap"
-
 	"adsidecar/controlplane/compile"
 	"adsidecar/controlplane/revision"
 	"adsidecar/filter/adindex"
@@ -20,8 +18,11 @@ const fetchTimeout = 2 * time.Minute
 type release struct {
 	index  *compile.Result
 	readAt time.Time        // when its document was read; zero: not known
-	meta   revision.Version // empty without operators
+	meta   revision.Version // without operators: of no revision
 	onDisk bool             // what keeps versions has written it there
+
+	newest  uint64    // the operators' newest revision of which anything was published
+	decided *followed // the decision that was followed last; nil: none
 }
 
 // arrival is what came of reading a version.
@@ -135,29 +136,4 @@ func releaseOf(meta revision.Version, index []byte) (*release, error) {
 		Bytes: index, Version: meta.Hash, Ads: report.Ads, Keys: report.Keys, SourceTime: report.SourceTime,
 		Rejected: report.Rejected, Reasons: report.Reasons, CutCycles: report.CutCycles, TimeZones: report.TimeZones,
 	}}, nil
-}
-
-// standInForOperators publishes the index on disk while the store cannot be read: it is not known what operators say, or what they pinned
-// is not to be had. It has what they had said when it was published. Only a proxy without any index is better off with it, so it never
-// replaces one.
-func (l *Loop) standInForOperators() {
-	l.mu.Lock()
-	overdue := l.overdue
-	l.mu.Unlock()
-	unknown := !l.loaded() && overdue
-	pinned := l.said.Pin.Version != "" && l.unread == l.said.Pin.Version
-	if !unknown && !pinned || l.sink.Published() != "" {
-		return
-	}
-	r, err := l.indexOnDisk()
-	if err == nil {
-		err = l.sink.Publish(r.index)
-	}
-	if err != nil {
-		l.log.Warn("what operators said cannot be read, and there is no index on disk: nothing is published", zap.String("error", text(err)))
-		return
-	}
-	l.accepted(*r)
-	l.fromDisk()
-	l.log.Warn("last published index taken from disk, because what operators said cannot be read", zap.String("version", r.index.Version))
 }

@@ -63,7 +63,7 @@ type Sink interface {
 	// last when proxies refused that and it was taken back. Any goroutine calls it.
 	Published() string
 
-	// Acknowledged tells whether a proxy is known to have loaded that version, as far back as the sink remembers.
+	// Acknowledged tells whether a proxy is known to have loaded that version, as far back as the sink remembers. Any goroutine calls it.
 	Acknowledged(version string) bool
 }
 
@@ -111,25 +111,21 @@ type Loop struct {
 	wake  chan struct{} // holds one value
 	nudge chan struct{} // holds one value
 
-	operators Operators // nil without
-	maxShare  float64
+	operators Operators    // nil without
 	toKeep    chan release // holds one value, the newest
 	toFetch   chan string  // holds one value
 
 	// What follows belongs to Run.
 	verdict   verdict
-	judged    *material          // the source's last document, if it could be decoded
-	restored  *material          // the document on disk, till the operators' rows are loaded
-	pending   *material          // the last usable document, while it could not be compiled with the operators' rows
-	current   *material          // the candidate's document, if it is to be compiled again
-	candidate *compile.Result    // index of the last usable document
-	meta      revision.Version   // of the candidate; empty without operators
-	inForce   *campaign.Document // what the candidate was compiled from, if a guard needs it
-	base      *campaign.Document // what a guard compares it with: of the candidate that the sink accepted last; nil: none
-	heldOf    *material          // the document of the held version,
-	heldUnder revision.Rows      // and the rows
-	readAt    time.Time          // when the candidate's document was read
-	until     time.Time          // when that is to be compiled again
+	judged    *material        // the source's last document, if it could be decoded
+	restored  *material        // the document on disk, till the operators' rows are loaded
+	pending   *material        // the last usable document, while it could not be compiled with the operators' rows
+	current   *material        // the candidate's document, if it is to be compiled again
+	candidate *compile.Result  // index of the last usable document
+	meta      revision.Version // of the candidate; without operators: of no revision
+	guard     guard
+	readAt    time.Time // when the candidate's document was read
+	until     time.Time // when that is to be compiled again
 	overlay   campaign.Overlay
 	said      revision.State  // by the operators, as far as it is heeded
 	fetched   *release        // the pinned version, if it was read from the store
@@ -148,15 +144,16 @@ type Loop struct {
 	saves     reporter
 	offers    reporter
 	pins      reporter
+	lasts     reporter
 
-	mu        sync.Mutex // guards what follows
-	changed   chan struct{}
-	view      *View
-	confirmed string   // version that an operator confirmed
-	arrived   *arrival // what was read from the store, till Run takes it
-	overdue   bool     // the operators' rows have not been loaded in time
-	status    Status
-	history   []IndexStatus // what the sink accepted, the latest last
+	mu      sync.Mutex // guards what follows
+	changed chan struct{}
+	view    *View
+	decided revision.Decision // without operators: what was decided last
+	arrived *arrival          // what was read from the store, till Run takes it
+	overdue bool              // the operators' rows have not been loaded in time
+	status  Status
+	history []IndexStatus // what the sink accepted, the latest last
 }
 
 // New returns a Loop for cfg. The error says that cfg is incomplete or that the state directory cannot be written.
@@ -182,9 +179,9 @@ func New(cfg Config) (*Loop, error) {
 	if l.maxBytes == 0 {
 		l.maxBytes = compile.DefaultMaxBytes
 	}
-	l.operators, l.maxShare = cfg.Operators, 1
+	l.operators, l.guard.limit = cfg.Operators, 1
 	if cfg.MaxRemovedShare != nil {
-		l.maxShare = *cfg.MaxRemovedShare
+		l.guard.limit = *cfg.MaxRemovedShare
 	}
 	l.toKeep, l.toFetch = make(chan release, 1), make(chan string, 1)
 	if l.log == nil {
@@ -194,7 +191,7 @@ func New(cfg Config) (*Loop, error) {
 		l.now = time.Now
 	}
 	l.polls = reporter{log: l.log, now: l.now}
-	l.saves, l.offers, l.pins = l.polls, l.polls, l.polls
+	l.saves, l.offers, l.pins, l.lasts = l.polls, l.polls, l.polls, l.polls
 	if l.operators != nil {
 		l.status.Operators = &OperatorsStatus{}
 	}

@@ -15,6 +15,7 @@ func (l *Loop) restore() {
 	if l.store == nil {
 		return
 	}
+	l.recall()
 	g, err := l.store.load()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -55,7 +56,8 @@ func (l *Loop) restore() {
 	l.status.State.SavedAt = g.ReadAt
 }
 
-// publishRestored compiles and publishes the document on disk. It is what later ones are compared with, whatever proxies say of it.
+// publishRestored compiles and publishes the document on disk, unless a guard holds it: operators may have said more since. Where the last
+// index is not known it is what later ones are compared with.
 func (l *Loop) publishRestored(m *material) bool {
 	if found := l.try(m, time.Now()); found.err != nil {
 		if l.judged == m {
@@ -65,7 +67,10 @@ func (l *Loop) publishRestored(m *material) bool {
 		return false
 	}
 	l.stored, l.proven = l.candidate.Version, l.store.marked()
-	l.base = l.inForce
+	if l.guard.recalled == "" {
+		l.guard.recalled = l.candidate.Version
+		l.remember(l.candidate)
+	}
 	l.offer()
 	l.show()
 	if l.published != nil {

@@ -26,8 +26,10 @@ func (l *Loop) Run(ctx context.Context) error {
 	defer beside.Wait()
 	if l.operators != nil {
 		beside.Go(func() { l.follow(ctx) })
-		beside.Go(func() { l.keepVersions(ctx) })
 		beside.Go(func() { l.fetchVersions(ctx) })
+	}
+	if l.keepsVersions() {
+		beside.Go(func() { l.keepVersions(ctx) })
 	}
 	l.heed()
 	l.restore()

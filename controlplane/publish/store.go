@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 const (
@@ -22,6 +23,9 @@ const (
 type store struct {
 	dir, path string
 	link      func(from, to string) error // os.Link; a seam of the tests
+
+	indexMu sync.Mutex // guards the files of the index, and what follows
+	index   storedIndex
 }
 
 // openStore makes dir if it does not exist and proves that it can be written.
@@ -96,7 +100,7 @@ func (s *store) save(g *lastGood, keep bool) error {
 		return err
 	}
 	if keep {
-		s.keep()
+		s.keep(s.path)
 	}
 	if err := os.Rename(name, s.path); err != nil {
 		_ = os.Remove(name) // openStore removes what stays
@@ -126,33 +130,37 @@ func (s *store) write(content func(io.Writer) error) (name string, err error) {
 	return file.Name(), file.Close()
 }
 
+// beforeSuffix is of the file before the last one.
+const beforeSuffix = ".before"
+
 // before is where the document before the last one is, and acknowledged where it is noted that a proxy has loaded the last one: the
 // file's first line, which holds its checksum.
-func (s *store) before() string       { return s.path + ".before" }
+func (s *store) before() string       { return s.path + beforeSuffix }
 func (s *store) acknowledged() string { return s.path + ".acknowledged" }
 
-func (s *store) hasBefore() bool {
-	_, err := os.Stat(s.before())
+func (s *store) hasBefore(path string) bool {
+	_, err := os.Stat(path + beforeSuffix)
 	return err == nil
 }
 
-// keep makes the last document the one before, while it stays the last. Without hard links it is copied. If neither can be done, the one
-// before stays: a new document is worth more than an old one.
-func (s *store) keep() {
-	name := s.before() + ".tmp"
+// keep makes the last document or index the one before, while it stays the last. Without hard links it is copied. If neither can be done,
+// the one before stays: a new one is worth more than an old one.
+func (s *store) keep(path string) {
+	before := path + beforeSuffix
+	name := before + ".tmp"
 	_ = os.Remove(name) // of a killed process
-	if s.link(s.path, name) != nil {
+	if s.link(path, name) != nil {
 		var err error
-		if name, err = s.write(s.copyLast); err != nil {
+		if name, err = s.write(func(w io.Writer) error { return copyFile(w, path) }); err != nil {
 			return
 		}
 	}
-	_ = os.Rename(name, s.before()) // see above
-	_ = os.Remove(name)             // there only if the rename failed or was of two names of one file
+	_ = os.Rename(name, before) // see above
+	_ = os.Remove(name)         // there only if the rename failed or was of two names of one file
 }
 
-func (s *store) copyLast(w io.Writer) error {
-	file, err := os.Open(s.path)
+func copyFile(w io.Writer, path string) error {
+	file, err := os.Open(path)
 	if err != nil {
 		return err // names the file
 	}

@@ -5,6 +5,7 @@ import (
 
 	"adsidecar/controlplane/campaign"
 	"adsidecar/controlplane/compile"
+	"adsidecar/controlplane/revision"
 )
 
 // View is what the candidate is: the index of the newest usable document under the newest of the operators' revisions that could be
@@ -12,12 +13,13 @@ import (
 type View struct {
 	// Effective has the campaigns in force, the source's own document, and which of its campaigns are overridden.
 	*campaign.Effective
-	// Revision is that of the operators' rows.
+	// Rows are the operators', Revision is theirs.
+	Rows     revision.Rows
 	Revision uint64
 	// DocumentSHA256 is of the source's document, in hex; SourceTime is that document's age.
 	DocumentSHA256 string
 	SourceTime     time.Time
-	// Index is what they compile to.
+	// Index is what they compile to; nil where they cannot be compiled, and no document could be with operators' rows since the start.
 	Index *compile.Result
 }
 

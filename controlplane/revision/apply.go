@@ -8,9 +8,6 @@ import (
 	"strings"
 )
 
-// applyTries is how often a write is tried while other replicas write.
-const applyTries = 20
-
 // RowEdit is what an operator wants a row to be.
 type RowEdit struct {
 	ID string
@@ -29,13 +26,22 @@ type ChangeSet struct {
 	Kind Kind
 	// Edits are at most MaxChanges, of different rows.
 	Edits []RowEdit
-	// Progress, where it is not nil, is told from time to time how many changes of how many are written; it begins again from the start
-	// where another replica was faster. It must not block.
+	// Progress, where it is not nil, hears how many changes of how many are written: at last all of them, and before that, of many changes,
+	// 0 and a step for each few hundred KB. It begins again where somebody has changed one of the rows meanwhile. Calls do not overlap;
+	// it must not block.
 	Progress func(written, all int)
+	// Check, where it is not nil, has the last word.
+	Check Check
 }
 
+// Check decides whether rows may become others; its error is that of Apply or Revert, and nothing is changed. It is asked with the very rows
+// that the revision would be made of and would make, again where another replica was faster, and in one call at a time: writes wait for it.
+// Many changes are written before it is asked, and removed where it refuses.
+type Check func(ctx context.Context, before, after Rows) error
+
 // Apply makes a revision of the edits, all or none; those that ask for what is there already are left out. It returns when the revision is
-// durable, and State has it. Where another replica changes other rows meanwhile, it tries again by itself.
+// durable, and State has it. Where somebody else writes meanwhile, it tries again by itself. While it writes many changes, others' few go
+// ahead.
 //
 // After ErrUnavailable or the end of ctx the revision may have been made: Follow and State tell.
 func (s *Service) Apply(ctx context.Context, c ChangeSet) (Revision, error) {
@@ -44,13 +50,13 @@ func (s *Service) Apply(ctx context.Context, c ChangeSet) (Revision, error) {
 	}
 	edits := slices.Clone(c.Edits)
 	slices.SortFunc(edits, func(a, b RowEdit) int { return strings.Compare(a.ID, b.ID) })
-	return s.write(ctx, Revision{Who: c.Who, Comment: c.Comment, Kind: c.Kind}, c.Progress, func(rows Rows) ([]Change, error) {
+	return s.write(ctx, Revision{Who: c.Who, Comment: c.Comment, Kind: c.Kind}, c, func(rows Rows) ([]Change, error) {
 		changes := make([]Change, 0, len(edits))
 		var conflicts ConflictError
 		for _, e := range edits {
 			p, there := rows.Get(e.ID) // a row that is not there has revision 0
 			if e.Match != nil && *e.Match != p.Revision {
-				conflicts.add(e.ID, p, there)
+				conflicts.add(e.ID, p, there, e.After)
 				continue
 			}
 			if c := (Change{ID: e.ID, Before: rowOf(p, there), After: e.After}); !equal(c.Before, c.After) {
@@ -62,8 +68,8 @@ func (s *Service) Apply(ctx context.Context, c ChangeSet) (Revision, error) {
 }
 
 // Revert makes a revision that undoes another one: each of its rows becomes what it was before. A row that is not any more what the
-// revision made of it is a conflict. The comment may be empty. Revert is otherwise as [Service.Apply].
-func (s *Service) Revert(ctx context.Context, number uint64, who, comment string) (Revision, error) {
+// revision made of it is a conflict. The comment may be empty, and check nil. Revert is otherwise as [Service.Apply].
+func (s *Service) Revert(ctx context.Context, number uint64, who, comment string, check Check) (Revision, error) {
 	if err := validateSigned(who, comment); err != nil {
 		return Revision{}, err
 	}
@@ -75,13 +81,14 @@ func (s *Service) Revert(ctx context.Context, number uint64, who, comment string
 	if err := s.journal.changes(ctx, stored, 0, func(c []Change) bool { undone = append(undone, c...); return true }); err != nil {
 		return Revision{}, fmt.Errorf("read revision %d: %w", number, err)
 	}
-	return s.write(ctx, Revision{Who: who, Comment: comment, Kind: Revert, Reverts: number}, nil, func(rows Rows) ([]Change, error) {
+	r := Revision{Who: who, Comment: comment, Kind: Revert, Reverts: number}
+	return s.write(ctx, r, ChangeSet{Check: check}, func(rows Rows) ([]Change, error) {
 		changes := make([]Change, 0, len(undone))
 		var conflicts ConflictError
 		for _, c := range undone {
 			p, there := rows.Get(c.ID)
 			if !equal(rowOf(p, there), c.After) {
-				conflicts.add(c.ID, p, there)
+				conflicts.add(c.ID, p, there, c.Before)
 				continue
 			}
 			changes = append(changes, Change{ID: c.ID, Before: c.After, After: c.Before})
@@ -97,11 +104,11 @@ func rowOf(p Present, there bool) *Row {
 	return &p.Row
 }
 
-func (e *ConflictError) add(id string, p Present, there bool) {
+func (e *ConflictError) add(id string, p Present, there bool, wanted *Row) {
 	if e.All++; e.All > maxConflicts {
 		return
 	}
-	c := Conflict{ID: id}
+	c := Conflict{ID: id, Wanted: wanted}
 	if there {
 		c.Present = &p
 	}
@@ -113,66 +120,6 @@ func (e *ConflictError) orNil() error {
 		return nil
 	}
 	return e
-}
-
-// write makes a revision of the changes that plan makes for the rows of the moment.
-func (s *Service) write(ctx context.Context, r Revision, progress func(int, int), plan func(Rows) ([]Change, error)) (Revision, error) {
-	if err := acquire(ctx, s.turn); err != nil {
-		return Revision{}, err
-	}
-	defer func() { <-s.turn }()
-	for range applyTries {
-		base, rows, err := s.follow(ctx)
-		if err != nil {
-			return Revision{}, err
-		}
-		changes, err := plan(rows)
-		if err != nil {
-			return Revision{}, err
-		}
-		if len(changes) == 0 {
-			return Revision{}, ErrUnchanged
-		}
-		if err := checkSizes(rows, changes); err != nil {
-			return Revision{}, err
-		}
-		r.Number, r.At, r.Count = base.Number+1, s.journal.now().UTC(), len(changes)
-		done := 0
-		err = s.journal.append(ctx, base, r, changes, func(n int) {
-			if done += n; progress != nil {
-				progress(done, len(changes))
-			}
-		})
-		if errors.Is(err, ErrConflict) {
-			continue
-		}
-		if err != nil {
-			return Revision{}, fmt.Errorf("write revision %d: %w", r.Number, err)
-		}
-		s.applied(r.Number, changes)
-		return r, nil
-	}
-	return Revision{}, ErrContended
-}
-
-// applied puts into the state what was just written, if it is not there by now.
-func (s *Service) applied(number uint64, changes []Change) {
-	s.following <- struct{}{}
-	defer func() { <-s.following }()
-	s.mu.Lock()
-	state, since := s.state, s.since
-	s.mu.Unlock()
-	if state.Rows.Revision() == number-1 {
-		b := newBuilder(state.Rows)
-		b.apply(changes, number)
-		state.Rows = b.done(number)
-		since.changes += len(changes)
-		s.set(state, since)
-	}
-	select {
-	case s.wrote <- struct{}{}:
-	default:
-	}
 }
 
 // checkSizes refuses changes that would make more than the limits allow.

@@ -93,7 +93,7 @@ func (j *journal) changePending(ctx context.Context, change func(map[string]pend
 		if err := j.store.Commit(ctx, append([]Put{w}, puts...)...); !errors.Is(err, ErrConflict) {
 			return err
 		}
-		if err := j.possible(ctx, puts); err != nil {
+		if err := j.possible(ctx, puts...); err != nil {
 			return err
 		}
 	}
@@ -101,7 +101,7 @@ func (j *journal) changePending(ctx context.Context, change func(map[string]pend
 }
 
 // possible is ErrConflict where a key has another version than a write asks for.
-func (j *journal) possible(ctx context.Context, puts []Put) error {
+func (j *journal) possible(ctx context.Context, puts ...Put) error {
 	if len(puts) == 0 {
 		return nil
 	}
@@ -121,7 +121,7 @@ func (j *journal) possible(ctx context.Context, puts []Put) error {
 	return nil
 }
 
-// writeBatch writes a batch, which is pending after that, and returns its name.
+// writeBatch writes a batch, which is pending after that, and returns its name. written is told of each chunk, one at a time.
 func (j *journal) writeBatch(ctx context.Context, chunks int, encode func(i int) ([]byte, error), written func(i int)) (string, error) {
 	batch := j.newBatch()
 	err := j.changePending(ctx, func(batches map[string]pendingBatch) error {
@@ -135,10 +135,10 @@ func (j *journal) writeBatch(ctx context.Context, chunks int, encode func(i int)
 		return "", err
 	}
 	var telling sync.Mutex
-	g, groupCtx := errgroup.WithContext(ctx)
+	g, failed := errgroup.WithContext(ctx)
 	g.SetLimit(writersOfBatch)
 	for i := range chunks {
-		if groupCtx.Err() != nil {
+		if failed.Err() != nil {
 			break
 		}
 		g.Go(func() error {
@@ -146,7 +146,8 @@ func (j *journal) writeBatch(ctx context.Context, chunks int, encode func(i int)
 			if err != nil {
 				return err
 			}
-			if err := j.store.Commit(groupCtx, Put{Key: chunkKey(batch, i), Value: value}); err != nil {
+			// Not cut off by the failure of another one: then it could be applied after its removal.
+			if err := j.store.Commit(ctx, Put{Key: chunkKey(batch, i), Value: value}); err != nil {
 				return err
 			}
 			telling.Lock()
@@ -155,16 +156,20 @@ func (j *journal) writeBatch(ctx context.Context, chunks int, encode func(i int)
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
+	if err = g.Wait(); err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		j.discard(ctx, batch) // at once: what has filled a disk must not keep small writes off it
 		return "", err
 	}
-	return batch, ctx.Err()
+	return batch, nil
 }
 
 // publishBatch does puts, which refer to the batch, and takes it off the pending ones; those that it replaces become pending, as readers may
-// be at them. After ErrConflict the batch is gone.
+// be at them. After ErrConflict the batch is pending still.
 func (j *journal) publishBatch(ctx context.Context, batch string, replaced []storedBatch, puts ...Put) error {
-	err := j.changePending(ctx, func(batches map[string]pendingBatch) error {
+	return j.changePending(ctx, func(batches map[string]pendingBatch) error {
 		if b, ok := batches[batch]; !ok || b.Abandoned {
 			return errAbandoned
 		}
@@ -174,10 +179,11 @@ func (j *journal) publishBatch(ctx context.Context, batch string, replaced []sto
 		}
 		return nil
 	}, puts...)
-	if errors.Is(err, ErrConflict) {
-		_ = j.removeBatches(ctx, func(name string, _ pendingBatch) bool { return name == batch }) // else it is done later
-	}
-	return err
+}
+
+// discard removes a batch if it is pending.
+func (j *journal) discard(ctx context.Context, batch string) {
+	_ = j.removeBatches(ctx, func(name string, _ pendingBatch) bool { return name == batch }) // else clean does it
 }
 
 // clean removes what has been pending for too long.

@@ -164,7 +164,7 @@ func FuzzChunk(f *testing.F) {
 	})
 }
 
-// FuzzDocuments decodes revisions, pins, snapshots and lists of pending batches.
+// FuzzDocuments decodes revisions, pins, decisions, snapshots and lists of pending batches.
 func FuzzDocuments(f *testing.F) {
 	for _, value := range []string{
 		`{"at":"2026-03-04T05:06:07Z","who":"ann","kind":"edit","count":1,"inline":"AA=="}`,
@@ -179,7 +179,7 @@ func FuzzDocuments(f *testing.F) {
 			err := j.changes(t.Context(), r, max(from, 0), func([]Change) bool { return true })
 			require.True(t, err == nil || errors.Is(err, ErrDamaged), "%v", err)
 		}
-		for _, v := range []any{&head{}, &storedPin{}, &storedSnapshot{}, &pending{}, &storedVersions{}} {
+		for _, v := range []any{&head{}, &Pin{}, &Decision{}, &storedSnapshot{}, &pending{}, &storedVersions{}} {
 			if err := readJSON(Entry{Value: value, Version: 1}, "key", v); err != nil {
 				require.ErrorIs(t, err, ErrDamaged)
 			}

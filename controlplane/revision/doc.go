@@ -15,14 +15,19 @@
 //	snapshot        where all rows are as they were at a revision
 //	pending         the batches that may be removed
 //	pin             which published version is held
+//	decision        what was said last of a version that a guard held back
 //	versions        the published versions that are kept, and where their indexes are
 //
 // The changes of a large revision are written first, as a batch under a random name. Then one commit makes revision/N, moves head from
-// N−1 to N and takes the batch off the pending ones. So a reader sees all of a revision or nothing, whenever its writer dies.
+// N−1 to N and takes the batch off the pending ones. So a reader sees all of a revision or nothing, whenever its writer dies. The batch
+// does not depend on N: what others write meanwhile goes ahead, and only a change of the same rows makes it be written again.
 //
 // A batch is put on the list of pending ones before its first chunk is written. One that stays there for an hour belongs to a writer that
-// died. It is first marked as abandoned, after which no commit can use it any more, and then removed; so are a snapshot that a newer
-// one has replaced, and the index of a version that is not kept any more. A writer that was slower than that fails, and may leave a few chunks behind that nothing refers to.
+// died. It is first marked as abandoned, after which no commit can use it any more, and then removed; so are a snapshot that a newer one
+// has replaced, and the index of a version that is not kept any more. A writer that was slower than that fails, and may leave a few chunks
+// behind that nothing refers to.
+//
+// Whoever pins a version writes versions again in the same commit, so that no other takes that version off the list meanwhile.
 //
 // # How a new replica begins
 //

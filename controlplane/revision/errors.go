@@ -22,6 +22,8 @@ type Conflict struct {
 	ID string
 	// Present is nil where there is no row now.
 	Present *Present
+	// Wanted is what the row was to become: nil where it was to be removed.
+	Wanted *Row
 }
 
 // ConflictError is returned by Apply and Revert for rows that somebody else has changed. Nothing was changed.

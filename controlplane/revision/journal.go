@@ -15,6 +15,7 @@ const (
 	snapshotKey = "snapshot"
 	pendingKey  = "pending"
 	pinKey      = "pin"
+	decisionKey = "decision"
 )
 
 func revisionKey(number uint64) string { return fmt.Sprintf("revision/%020d", number) }
@@ -44,7 +45,12 @@ type storedRevision struct {
 	Kind    Kind      `json:"kind"`
 	Reverts uint64    `json:"reverts,omitempty"`
 	Count   int       `json:"count"`
-	// Inline is the only chunk, or Batch has them: Starts are the numbers of the first change of each.
+	content
+}
+
+// content is where the changes of a revision are: Inline is the only chunk, or Batch has them, and Starts are the numbers of the first change
+// of each chunk.
+type content struct {
 	Inline []byte `json:"inline,omitempty"`
 	Batch  string `json:"batch,omitempty"`
 	Starts []int  `json:"starts,omitempty"`
@@ -62,13 +68,6 @@ func (r storedRevision) validate() error {
 		return errors.New("its changes are nowhere")
 	}
 	return nil
-}
-
-type storedPin struct {
-	Version string    `json:"version,omitempty"`
-	Who     string    `json:"who"`
-	Comment string    `json:"comment,omitempty"`
-	At      time.Time `json:"at"`
 }
 
 // readJSON decodes the value of an entry; v stays as it is where there is none.
@@ -93,73 +92,86 @@ func put(key string, version uint64, v any) (Put, error) {
 	return Put{Key: key, Value: value, Version: version}, nil
 }
 
-// poll reads what moves.
-func (j *journal) poll(ctx context.Context) (head, Pin, error) {
-	entries, err := j.store.Read(ctx, headKey, pinKey)
-	if err != nil {
-		return head{}, Pin{}, fmt.Errorf("read the head: %w", err)
-	}
-	h, pin := head{version: entries[0].Version}, storedPin{}
-	if err := errors.Join(readJSON(entries[0], headKey, &h), readJSON(entries[1], pinKey, &pin)); err != nil {
-		return head{}, Pin{}, err
-	}
-	return h, Pin{Counter: entries[1].Version, Version: pin.Version, Who: pin.Who, Comment: pin.Comment, At: pin.At}, nil
+// moving is what a poll reads.
+type moving struct {
+	head     head
+	pin      Pin
+	decision Decision
 }
 
-func (j *journal) setPin(ctx context.Context, p Pin) error {
-	w, err := put(pinKey, p.Counter, storedPin{Version: p.Version, Who: p.Who, Comment: p.Comment, At: p.At})
+func (j *journal) poll(ctx context.Context) (moving, error) {
+	entries, err := j.store.Read(ctx, headKey, pinKey, decisionKey)
 	if err != nil {
-		return err
+		return moving{}, fmt.Errorf("read the head: %w", err)
 	}
-	return j.store.Commit(ctx, w)
+	var m moving
+	err = errors.Join(readJSON(entries[0], headKey, &m.head), readJSON(entries[1], pinKey, &m.pin), readJSON(entries[2], decisionKey, &m.decision))
+	if err != nil {
+		return moving{}, err
+	}
+	m.head.version, m.pin.Counter, m.decision.Counter = entries[0].Version, entries[1].Version, entries[2].Version
+	return m, nil
 }
 
-// append publishes r as the revision after base, or returns ErrConflict. written is told how many changes have been written.
-func (j *journal) append(ctx context.Context, base head, r Revision, changes []Change, written func(int)) error {
-	stored := storedRevision{At: r.At, Who: r.Who, Comment: r.Comment, Kind: r.Kind, Reverts: r.Reverts, Count: len(changes)}
-	parts := split(len(changes), func(i int) int { return changeSize(changes[i]) })
-	encode := func(part int) ([]byte, error) {
-		var raw []byte
-		for _, c := range changes[parts[part].from:parts[part].to] {
-			raw = appendChange(raw, c)
-		}
-		return compress(raw)
+func splitChanges(changes []Change) []span {
+	return split(len(changes), func(i int) int { return changeSize(changes[i]) })
+}
+
+func encodeChanges(changes []Change) ([]byte, error) {
+	var raw []byte
+	for _, c := range changes {
+		raw = appendChange(raw, c)
 	}
-	if len(parts) == 1 {
-		inline, err := encode(0)
-		if err != nil {
-			return err
-		}
-		if len(inline) <= inlineBytes {
-			stored.Inline = inline
-		}
+	return compress(raw)
+}
+
+// encodeInline returns nil where the changes are too many for that.
+func encodeInline(changes []Change) ([]byte, error) {
+	if len(splitChanges(changes)) > 1 {
+		return nil, nil
 	}
-	if stored.Inline == nil {
-		batch, err := j.writeBatch(ctx, len(parts), encode, func(part int) { written(parts[part].to - parts[part].from) })
-		if err != nil {
-			return fmt.Errorf("write the changes: %w", err)
-		}
-		stored.Batch = batch
-		for _, p := range parts {
-			stored.Starts = append(stored.Starts, p.from)
-		}
+	inline, err := encodeChanges(changes)
+	if err != nil || len(inline) > inlineBytes {
+		return nil, err
 	}
+	return inline, nil
+}
+
+// writeChanges writes a batch, which is pending after that. written is told how many changes are written, at last all.
+func (j *journal) writeChanges(ctx context.Context, changes []Change, written func(int)) (content, error) {
+	parts, done := splitChanges(changes), 0
+	batch, err := j.writeBatch(ctx, len(parts), func(i int) ([]byte, error) {
+		return encodeChanges(changes[parts[i].from:parts[i].to])
+	}, func(i int) {
+		done += parts[i].to - parts[i].from
+		written(done)
+	})
+	if err != nil {
+		return content{}, err
+	}
+	c := content{Batch: batch}
+	for _, p := range parts {
+		c.Starts = append(c.Starts, p.from)
+	}
+	return c, nil
+}
+
+// publish makes r, with content, the revision after base, or returns ErrConflict.
+func (j *journal) publish(ctx context.Context, base head, r Revision, c content) error {
 	moved, err := put(headKey, base.version, head{Number: r.Number})
 	if err != nil {
 		return err
 	}
-	added, err := put(revisionKey(r.Number), 0, stored)
+	added, err := put(revisionKey(r.Number), 0, storedRevision{
+		At: r.At, Who: r.Who, Comment: r.Comment, Kind: r.Kind, Reverts: r.Reverts, Count: r.Count, content: c,
+	})
 	if err != nil {
 		return err
 	}
-	if stored.Batch == "" {
-		if err := j.store.Commit(ctx, moved, added); err != nil {
-			return err
-		}
-		written(len(changes))
-		return nil
+	if c.Batch == "" {
+		return j.store.Commit(ctx, moved, added)
 	}
-	return j.publishBatch(ctx, stored.Batch, nil, moved, added)
+	return j.publishBatch(ctx, c.Batch, nil, moved, added)
 }
 
 // revisions reads those with the given numbers.

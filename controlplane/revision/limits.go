@@ -16,12 +16,12 @@ const (
 	MaxChangeBytes   = 512 << 20
 	MaxCommentRunes  = 1000
 	MaxWhoBytes      = 256
-	MaxVersionBytes  = 128 // of a pin
+	MaxVersionBytes  = 128
 )
 
 // InvalidError is a value that is not accepted. Where several are not, they are joined; errors.As finds the first.
 type InvalidError struct {
-	// Field is where it was: "who", "comment", "edits", "edits[3].id", "edits[3].campaign".
+	// Field is where it was: "who", "comment", "version", "edits", "edits[3].id", "edits[3].campaign".
 	Field string
 	// Message names the field and the rule, and never has the value.
 	Message string
@@ -76,4 +76,11 @@ func validateSigned(who, comment string) error {
 		errs = append(errs, invalid("comment", "must have at most %d characters of UTF-8", MaxCommentRunes))
 	}
 	return errors.Join(errs...)
+}
+
+func validateVersion(field, version string, least int) error {
+	if n := len(version); n < least || n > MaxVersionBytes || !utf8.ValidString(version) {
+		return invalid(field, "must have %d to %d bytes of UTF-8", least, MaxVersionBytes)
+	}
+	return nil
 }

@@ -2,30 +2,50 @@ package revision
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
-// SetPin holds a published version, or none where version is empty. It is refused with ErrConflict where the pin's counter is another: then
-// somebody else has changed it, and State has the new one. who and comment are as in a [ChangeSet]. The pin is durable, and State has it,
-// when SetPin returns; other replicas see it when they next follow. After ErrUnavailable or the end of ctx it may have been set.
+// SetPin holds a published version, or none where version is empty. It is refused with ErrNoVersion where the version is not kept, and with
+// ErrConflict where the pin's counter is another: then somebody else has changed it, and State has the new one. who and comment are as in a
+// [ChangeSet]. The pin is durable, and State has it, when SetPin returns; other replicas see it when they next follow. After ErrUnavailable
+// or the end of ctx it may have been set.
 func (s *Service) SetPin(ctx context.Context, counter uint64, version, who, comment string) (Pin, error) {
-	if err := validateSigned(who, comment); err != nil {
+	if err := errors.Join(validateSigned(who, comment), validateVersion("version", version, 0)); err != nil {
 		return Pin{}, err
 	}
-	if len(version) > MaxVersionBytes {
-		return Pin{}, invalid("version", "must have at most %d bytes", MaxVersionBytes)
-	}
-	p := Pin{Counter: counter, Version: version, Who: who, Comment: comment, At: s.journal.now().UTC()}
-	err := s.journal.setPin(ctx, p)
-	if err == nil {
-		p.Counter++
-	}
-	// Also after a conflict, so that State shows what was in the way.
-	if followed := s.Follow(ctx); err == nil && followed != nil {
-		return p, fmt.Errorf("the pin was set, but not read again: %w", followed)
-	}
-	if err != nil {
+	p := Pin{Version: version, Who: who, Comment: comment, At: s.journal.now().UTC()}
+	if err := s.say(ctx, func() error { return s.journal.setPin(ctx, counter, p) }); err != nil {
 		return Pin{}, fmt.Errorf("set the pin: %w", err)
 	}
+	p.Counter = counter + 1
 	return p, nil
+}
+
+// SetDecision says whether a version that is held back is to be published. d.Counter is that of the decision before it, else it is
+// ErrConflict; d.At is set here. It is otherwise as [Service.SetPin].
+func (s *Service) SetDecision(ctx context.Context, d Decision) (Decision, error) {
+	err := errors.Join(validateSigned(d.Who, d.Comment), validateVersion("version", d.Version, 1), validateVersion("base", d.Base, 0))
+	if err != nil {
+		return Decision{}, err
+	}
+	d.At = s.journal.now().UTC()
+	w, err := put(decisionKey, d.Counter, d)
+	if err != nil {
+		return Decision{}, err
+	}
+	if err := s.say(ctx, func() error { return s.journal.store.Commit(ctx, w) }); err != nil {
+		return Decision{}, fmt.Errorf("set the decision: %w", err)
+	}
+	d.Counter++
+	return d, nil
+}
+
+// say commits what an operator says, and brings the state up to it: after a conflict as well, so that State shows what was in the way.
+func (s *Service) say(ctx context.Context, commit func() error) error {
+	said := commit()
+	if err := s.Follow(ctx); err != nil && said == nil {
+		return fmt.Errorf("it is stored, but was not read again: %w", err)
+	}
+	return said
 }

@@ -54,11 +54,29 @@ type Present struct {
 // Pin holds a published version.
 type Pin struct {
 	// Counter grows with each change of the pin, from 0 where there never was one. See [Service.SetPin].
-	Counter uint64
+	Counter uint64 `json:"-"`
 	// Version is what is held; "" where nothing is: then the rest tells who said so.
-	Version      string
-	Who, Comment string
-	At           time.Time
+	Version string    `json:"version,omitempty"`
+	Who     string    `json:"who"`
+	Comment string    `json:"comment,omitempty"`
+	At      time.Time `json:"at"`
+}
+
+// Decision is what an operator said last of a version that a guard held back: whether it is to be published in the place of Base.
+type Decision struct {
+	// Counter grows with each decision, from 0 where there never was one. See [Service.SetDecision].
+	Counter uint64 `json:"-"`
+	Version string `json:"version"`
+	// Base is the version that was published then; "" for none.
+	Base    string    `json:"base,omitempty"`
+	Publish bool      `json:"publish,omitempty"`
+	Who     string    `json:"who"`
+	Comment string    `json:"comment,omitempty"`
+	At      time.Time `json:"at"`
+}
+
+func (c Change) equal(other Change) bool {
+	return c.ID == other.ID && equal(c.Before, other.Before) && equal(c.After, other.After)
 }
 
 // equal compares what may be nil.

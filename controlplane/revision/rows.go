@@ -61,6 +61,13 @@ func (r Rows) All() iter.Seq2[string, Present] {
 	}
 }
 
+// with returns the rows after a revision.
+func (r Rows) with(changes []Change, number uint64) Rows {
+	b := newBuilder(r)
+	b.apply(changes, number)
+	return b.done(number)
+}
+
 func shardOf(id string) int { return int(maphash.String(seed, id) % shards) }
 
 // builder makes Rows out of others, of which it copies what it changes.

@@ -32,7 +32,7 @@ type Service struct {
 	interval time.Duration
 	log      *zap.Logger
 
-	// turn is held by the one write that is under way.
+	// turn is held by the one write that becomes a revision; see writing for what it has prepared before.
 	turn chan struct{}
 	// following is held while the state is brought up to the store's.
 	following chan struct{}
@@ -50,7 +50,9 @@ type State struct {
 	// Loaded is false until the store has answered for the first time: then it is unknown what operators say.
 	Loaded bool
 	Rows   Rows
-	Pin    Pin
+	// Pin and Decision are zero where there never was one.
+	Pin      Pin
+	Decision Decision
 }
 
 // sinceSnapshot is what a replica that starts would read besides the snapshot.
@@ -118,27 +120,27 @@ func (s *Service) follow(ctx context.Context) (head, Rows, error) {
 		return head{}, Rows{}, err
 	}
 	defer func() { <-s.following }()
-	h, pin, err := s.journal.poll(ctx)
+	now, err := s.journal.poll(ctx)
 	if err != nil {
 		return head{}, Rows{}, err
 	}
 	s.mu.Lock()
 	state, since := s.state, s.since
 	s.mu.Unlock()
-	if !state.Loaded || h.Number < state.Rows.Revision() { // a backup was restored
+	if !state.Loaded || now.head.Number < state.Rows.Revision() { // a backup was restored
 		rows, err := s.journal.load(ctx)
 		if err != nil {
 			return head{}, Rows{}, err
 		}
 		state, since = State{Rows: rows}, sinceSnapshot{number: rows.Revision()}
 	}
-	rows, changes, err := s.journal.catchUp(ctx, state.Rows, h.Number)
+	rows, changes, err := s.journal.catchUp(ctx, state.Rows, now.head.Number)
 	if err != nil {
 		return head{}, Rows{}, err
 	}
 	since.changes += changes
-	s.set(State{Loaded: true, Rows: rows, Pin: pin}, since)
-	return h, rows, nil
+	s.set(State{Loaded: true, Rows: rows, Pin: now.pin, Decision: now.decision}, since)
+	return now.head, rows, nil
 }
 
 // catchUp applies the revisions up to a number to rows. A snapshot may be newer than a head that was read before it.
@@ -180,7 +182,7 @@ func (s *Service) set(state State, since sinceSnapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	same := s.state.Loaded && s.state.Rows.Revision() == state.Rows.Revision() && s.state.Rows.shards == state.Rows.shards &&
-		s.state.Pin == state.Pin
+		s.state.Pin == state.Pin && s.state.Decision == state.Decision
 	s.state, s.since = state, since
 	if !same {
 		close(s.changed)

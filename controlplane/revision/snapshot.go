@@ -97,6 +97,7 @@ func (j *journal) saveSnapshot(ctx context.Context, rows Rows, known uint64) (ui
 	}
 	err = j.publishBatch(ctx, batch, replaced, moved)
 	if errors.Is(err, ErrConflict) {
+		j.discard(ctx, batch)
 		err = nil // another replica's is there, which is as good
 	}
 	return rows.Revision(), err

@@ -18,7 +18,7 @@ const (
 	MaxReportBytes = 4 << 10
 )
 
-// versionTries is how often a version is tried to be kept while other replicas keep theirs.
+// versionTries is how often a version is tried to be kept, or pinned, while other replicas keep theirs.
 const versionTries = 5
 
 const versionsKey = "versions"
@@ -56,13 +56,7 @@ type storedVersions struct {
 }
 
 func (v Version) validate(index []byte) error {
-	var errs []error
-	if n := len(v.Hash); n == 0 || n > MaxVersionBytes {
-		errs = append(errs, invalid("hash", "must have 1 to %d bytes", MaxVersionBytes))
-	}
-	if len(v.Source) > MaxVersionBytes {
-		errs = append(errs, invalid("source", "must have at most %d bytes", MaxVersionBytes))
-	}
+	errs := []error{validateVersion("hash", v.Hash, 1), validateVersion("source", v.Source, 0)}
 	if len(v.Report) > MaxReportBytes {
 		errs = append(errs, invalid("report", "must have at most %d bytes", MaxReportBytes))
 	}
@@ -78,56 +72,97 @@ func (s *Service) KeepVersion(ctx context.Context, v Version, index []byte) erro
 	if err := v.validate(index); err != nil {
 		return err
 	}
+	v.Bytes = len(index)
+	var added storedVersion // once its index is written
+	defer func() {
+		if added.Batch != "" {
+			s.journal.discard(ctx, added.Batch)
+		}
+	}()
 	for range versionTries {
-		if err := s.journal.keep(ctx, v, index); !errors.Is(err, ErrConflict) {
+		if err := s.journal.keep(ctx, v, index, &added); !errors.Is(err, ErrConflict) {
 			return err
 		}
 	}
 	return ErrContended
 }
 
-func (j *journal) keep(ctx context.Context, v Version, index []byte) error {
+// keep leaves what it has written in added, unless that is published.
+func (j *journal) keep(ctx context.Context, v Version, index []byte, added *storedVersion) error {
 	list, err := j.versions(ctx)
 	if err != nil {
 		return err
 	}
-	_, pin, err := j.poll(ctx)
-	if err != nil {
-		return err
-	}
-	v.Bytes = len(index)
-	if i := list.find(v.Hash); i >= 0 {
-		kept := list.Versions[i]
-		kept.Version = v
-		list.Versions = slices.Insert(slices.Delete(list.Versions, i, i+1), 0, kept)
+	if list.renew(v) {
 		w, err := put(versionsKey, list.version, list)
 		if err != nil {
 			return err
 		}
 		return j.store.Commit(ctx, w)
 	}
+	if added.Batch == "" {
+		if *added, err = j.writeVersion(ctx, v, index); err != nil {
+			return fmt.Errorf("write a version: %w", err)
+		}
+	}
+	now, err := j.poll(ctx) // after the list: a pin that is set later makes another one of it, see setPin
+	if err != nil {
+		return err
+	}
+	gone := list.add(*added, now.pin.Version)
+	w, err := put(versionsKey, list.version, list)
+	if err != nil {
+		return err
+	}
+	if err := j.publishBatch(ctx, added.Batch, gone, w); err != nil {
+		return err
+	}
+	*added = storedVersion{}
+	return nil
+}
+
+func (j *journal) writeVersion(ctx context.Context, v Version, index []byte) (storedVersion, error) {
 	chunks := (len(index) + chunkRaw - 1) / chunkRaw
 	batch, err := j.writeBatch(ctx, chunks, func(i int) ([]byte, error) {
 		return compress(index[i*chunkRaw : min((i+1)*chunkRaw, len(index))])
 	}, func(int) {})
 	if err != nil {
-		return fmt.Errorf("write a version: %w", err)
+		return storedVersion{}, err
 	}
 	sum := sha256.Sum256(index)
-	added := storedVersion{Version: v, storedBatch: storedBatch{Batch: batch, Chunks: chunks}, Sum: sum[:]}
-	list.Versions = slices.Insert(list.Versions, 0, added)
-	var gone []storedBatch
-	for i := len(list.Versions) - 1; i > 0 && len(list.Versions) > MaxVersions; i-- {
-		if list.Versions[i].Hash != pin.Version {
-			gone = append(gone, list.Versions[i].storedBatch)
-			list.Versions = slices.Delete(list.Versions, i, i+1)
-		}
-	}
-	w, err := put(versionsKey, list.version, list)
+	return storedVersion{Version: v, storedBatch: storedBatch{Batch: batch, Chunks: chunks}, Sum: sum[:]}, nil
+}
+
+// setPin writes the list of versions again with the pin. So no other commit takes the version off the list meanwhile: one of the two is a
+// conflict.
+func (j *journal) setPin(ctx context.Context, counter uint64, p Pin) error {
+	pin, err := put(pinKey, counter, p)
 	if err != nil {
 		return err
 	}
-	return j.publishBatch(ctx, batch, gone, w)
+	if p.Version == "" {
+		return j.store.Commit(ctx, pin)
+	}
+	for range versionTries {
+		list, err := j.versions(ctx)
+		if err != nil {
+			return err
+		}
+		if list.find(p.Version) < 0 {
+			return ErrNoVersion
+		}
+		same, err := put(versionsKey, list.version, list)
+		if err != nil {
+			return err
+		}
+		if err := j.store.Commit(ctx, pin, same); !errors.Is(err, ErrConflict) {
+			return err
+		}
+		if err := j.possible(ctx, pin); err != nil {
+			return err
+		}
+	}
+	return ErrContended
 }
 
 // Versions returns what is kept, newest first.
@@ -181,6 +216,30 @@ func (j *journal) versions(ctx context.Context) (storedVersions, error) {
 	return list, readJSON(entries[0], versionsKey, &list)
 }
 
-func (l storedVersions) find(hash string) int {
+// renew makes the version the newest one, if it is there.
+func (l *storedVersions) renew(v Version) bool {
+	i := l.find(v.Hash)
+	if i < 0 {
+		return false
+	}
+	kept := l.Versions[i]
+	kept.Version = v
+	l.Versions = slices.Insert(slices.Delete(l.Versions, i, i+1), 0, kept)
+	return true
+}
+
+// add makes v the newest one, and returns the indexes of those that are too many now.
+func (l *storedVersions) add(v storedVersion, pinned string) (gone []storedBatch) {
+	l.Versions = slices.Insert(l.Versions, 0, v)
+	for i := len(l.Versions) - 1; i > 0 && len(l.Versions) > MaxVersions; i-- {
+		if l.Versions[i].Hash != pinned {
+			gone = append(gone, l.Versions[i].storedBatch)
+			l.Versions = slices.Delete(l.Versions, i, i+1)
+		}
+	}
+	return gone
+}
+
+func (l *storedVersions) find(hash string) int {
 	return slices.IndexFunc(l.Versions, func(v storedVersion) bool { return v.Hash == hash })
 }

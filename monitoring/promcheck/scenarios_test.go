@@ -53,9 +53,14 @@ var scenarios = map[string]map[string]scenario{
 		"one failure": {`adsidecar_version_keep_errors_total 0x5 1x30`, 10, one},
 		"none":        {`adsidecar_version_keep_errors_total 0x30`, 20, nil},
 	},
+	"AdsidecarChangesNotCompiled": {
+		"for 6 minutes":         {"adsidecar_operators_revision 8x5 9x10\nadsidecar_operators_compiled_revision 8x20", 12, one},
+		"the compiler is at it": {"adsidecar_operators_revision 8x5 9x10\nadsidecar_operators_compiled_revision 8x6 9x10", 12, nil},
+		"without operators":     {"adsidecar_operators_revision 0x20\nadsidecar_operators_compiled_revision 0x20", 12, nil},
+	},
 	"AdsidecarIndexHeld": {
-		"for 6 minutes":         {`adsidecar_index_held 0x5 1x10`, 12, one},
-		"about to be confirmed": {`adsidecar_index_held 0x5 1x2 0x20`, 7, nil},
+		"for 6 minutes":         {`adsidecar_index_held{reason="max_removed_share"} 0x5 1x10`, 12, []string{`{reason="max_removed_share"}`}},
+		"about to be confirmed": {`adsidecar_index_held{reason="revision_lost"} 0x5 1x2 0x20`, 7, nil},
 	},
 	"AdsidecarEnvoyRejects": {
 		"one index is rejected": {

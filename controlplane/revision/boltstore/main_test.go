@@ -19,15 +19,32 @@ import (
 	"adsidecar/controlplane/revision/storetest"
 )
 
-// childFile names, in the environment of a test binary that is started as a process of its own, the file that it writes to.
-const childFile = "ADSIDECAR_REVISIONS_FILE"
+// In the environment of a test binary that is started as a process of its own: the file that it writes to, and what it does.
+const (
+	childFile = "ADSIDECAR_REVISIONS_FILE"
+	childDoes = "ADSIDECAR_REVISIONS_DO"
+)
+
+var children = map[string]func(path string) error{"write for ever": writeForEver, "fill": fill}
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(childFile); path != "" {
-		fmt.Fprintln(os.Stderr, writeForEver(path))
-		os.Exit(1)
+	if do, ok := children[os.Getenv(childDoes)]; ok {
+		if err := do(os.Getenv(childFile)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
 	}
 	goleak.VerifyTestMain(m)
+}
+
+// child is not started yet.
+func child(t *testing.T, does, path string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), childDoes+"="+does, childFile+"="+path)
+	cmd.Stderr = os.Stderr
+	return cmd
 }
 
 func newPath(t *testing.T) string {
@@ -84,9 +101,7 @@ func TestAKilledProcessLosesNoAcknowledgedRevision(t *testing.T) {
 	for _, acknowledged := range []uint64{1, 9, 10, 19, 55, 200} { // 9 and 19 are in the middle of several chunks
 		t.Run(fmt.Sprintf("after %d revisions", acknowledged), func(t *testing.T) {
 			path := newPath(t)
-			cmd := exec.CommandContext(t.Context(), os.Args[0])
-			cmd.Env = append(os.Environ(), childFile+"="+path)
-			cmd.Stderr = os.Stderr
+			cmd := child(t, "write for ever", path)
 			stdout, err := cmd.StdoutPipe()
 			require.NoError(t, err)
 			require.NoError(t, cmd.Start())

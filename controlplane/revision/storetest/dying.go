@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing" //nolint:depguard // a suite for tests in other folders; no program imports it
 	"time"
 
@@ -63,8 +64,7 @@ func (s *spy) Commit(ctx context.Context, puts ...revision.Put) error {
 	if before != nil {
 		before(puts)
 	}
-	// Not cut off by the death of another write of the same batch: what is there after that must be the same each time.
-	return s.write(func() error { return s.Store.Commit(context.WithoutCancel(ctx), puts...) })
+	return s.write(func() error { return s.Store.Commit(ctx, puts...) })
 }
 
 func (s *spy) Remove(ctx context.Context, keys ...string) error {
@@ -85,6 +85,33 @@ func (s *spy) seen() (chunks, reads []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]string(nil), s.chunks...), append([]string(nil), s.reads...)
+}
+
+var errFull = fmt.Errorf("%w: there is no room", revision.ErrUnavailable)
+
+// full is a store without room for the second chunk of a batch. The first one waits for that.
+type full struct {
+	revision.Store
+
+	refused chan struct{}
+	cut     atomic.Bool // whether the first one is told to stop then
+}
+
+func (f *full) Commit(ctx context.Context, all ...revision.Put) error {
+	switch key := all[0].Key; {
+	case !strings.HasPrefix(key, "chunk/"):
+	case strings.HasSuffix(key, "/0"):
+		<-f.refused
+		select {
+		case <-ctx.Done():
+			f.cut.Store(true)
+		case <-time.After(50 * time.Millisecond):
+		}
+	case strings.HasSuffix(key, "/1"):
+		f.refused <- struct{}{}
+		return errFull
+	}
+	return f.Store.Commit(ctx, all...)
 }
 
 // puts reports whether a key is among them.

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
@@ -60,8 +61,9 @@ var large = suite{
 		require.NoError(t, err)
 		chunks, _ := seen.seen()
 		require.Greater(t, len(chunks), 2)
-		require.Len(t, progress, len(chunks))
+		require.Len(t, progress, len(chunks)+1)
 		require.True(t, slices.IsSorted(progress))
+		require.Zero(t, progress[0])
 		require.Equal(t, wideRows, progress[len(progress)-1])
 
 		b := service(t, s)
@@ -74,7 +76,7 @@ var large = suite{
 			require.NoError(t, err)
 			require.Equal(t, all[from:min(from+20, wideRows)], append([]revision.Change{}, page...))
 		}
-		_, err = b.Revert(ctx(t), 1, "kim", "")
+		_, err = b.Revert(ctx(t), 1, "kim", "", nil)
 		require.NoError(t, err)
 		requireRound(t, a, -1)
 		cleaned(t, s, now.Add(2*time.Hour))
@@ -165,6 +167,38 @@ var large = suite{
 		require.Equal(t, len(chunks)/2, present(t, s, chunks))
 		require.Equal(t, `{"batches":{}}`, string(read(t, s, "pending").Value))
 	},
+	"what could not be written whole is removed at once": func(t *testing.T, s revision.Store) {
+		seen := &spy{Store: s}
+		store := &full{Store: seen, refused: make(chan struct{})}
+		a := service(t, store)
+		_, err := a.Apply(ctx(t), wide(0))
+		require.ErrorIs(t, err, errFull)
+		chunks, _ := seen.seen()
+		require.NotEmpty(t, chunks)
+		require.Zero(t, present(t, s, chunks))
+		require.Equal(t, `{"batches":{}}`, string(read(t, s, "pending").Value))
+		require.ErrorIs(t, a.KeepVersion(ctx(t), version("v1"), index(600<<10)), errFull)
+		chunks, _ = seen.seen()
+		require.Zero(t, present(t, s, chunks))
+		require.False(t, store.cut.Load(), "what is under way would be there after the removal")
+		require.EqualValues(t, 1, apply(t, a, edit("small", "1")))
+	},
+	"what a check refuses leaves nothing behind": func(t *testing.T, s revision.Store) {
+		seen := &spy{Store: s}
+		a := service(t, seen)
+		set := wide(0)
+		set.Check = func(_ context.Context, before, after revision.Rows) error {
+			require.Zero(t, before.Len())
+			require.Equal(t, wideRows, after.Len())
+			return errFull
+		}
+		_, err := a.Apply(ctx(t), set)
+		require.ErrorIs(t, err, errFull)
+		requireRound(t, a, -1)
+		chunks, _ := seen.seen()
+		require.NotEmpty(t, chunks)
+		require.Zero(t, present(t, s, chunks))
+	},
 	"a chunk that is missing is damage, and no revision with less in it": func(t *testing.T, s revision.Store) {
 		seen := &spy{Store: s}
 		_, err := service(t, seen).Apply(ctx(t), wide(0))
@@ -252,6 +286,26 @@ var snapshots = suite{
 		require.True(t, replaced)
 		require.NoError(t, b.Follow(ctx(t)))
 		requireSame(t, a, b)
+	},
+	"who makes a snapshot that is there already leaves nothing behind": func(t *testing.T, s revision.Store) {
+		a := service(t, s)
+		_, err := a.Apply(ctx(t), many(0))
+		require.NoError(t, err)
+		slow := &spy{Store: s}
+		slow.before = func(all []revision.Put) {
+			if puts(all, "snapshot") {
+				stop := running(t, a)
+				awaitSnapshot(t, s, 1)
+				stop()
+			}
+		}
+		b := service(t, slow)
+		require.NoError(t, b.Follow(ctx(t)))
+		running(t, b)
+		require.Eventually(t, func() bool {
+			chunks, _ := slow.seen()
+			return len(chunks) > 0 && read(t, s, "snapshot").Version == 1 && present(t, s, chunks) == 0
+		}, 20*time.Second, 5*time.Millisecond)
 	},
 	"wherever the writer of a snapshot dies, the rows are there": func(t *testing.T, s revision.Store) {
 		a := service(t, s)

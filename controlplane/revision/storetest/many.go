@@ -43,7 +43,7 @@ func HundredThousand(t *testing.T, s revision.Store, limit time.Duration) {
 	}
 	for round, name := range []string{"import of 100,000", "change of 100,000"} {
 		set := made(round)
-		told := 0
+		told := -1
 		set.Progress = func(written, all int) {
 			require.Greater(t, written, told)
 			require.Equal(t, count, all)
@@ -72,10 +72,10 @@ func HundredThousand(t *testing.T, s revision.Store, limit time.Duration) {
 	step("start with a snapshot", func() error { return c.Follow(context.Background()) })
 	requireSame(t, a, c)
 	step("revert of 100,000", func() error {
-		if _, err := a.Revert(context.Background(), 3, "ann", ""); err != nil {
+		if _, err := a.Revert(context.Background(), 3, "ann", "", nil); err != nil {
 			return err
 		}
-		_, err := a.Revert(context.Background(), 2, "ann", "")
+		_, err := a.Revert(context.Background(), 2, "ann", "", nil)
 		return err
 	})
 }

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"testing" //nolint:depguard // a suite for tests in other folders; no program imports it
+	"time"
 
 	"github.com/stretchr/testify/require" //nolint:depguard // as testing
 	"pgregory.net/rapid"                  //nolint:depguard // as testing
@@ -25,16 +28,20 @@ func (h readHook) Read(ctx context.Context, keys ...string) ([]revision.Entry, e
 	return h.Store.Read(ctx, keys...)
 }
 
-// commitHook calls a function before each commit of a head.
+// commitHook calls functions once, before the next commit of a head and before that of a first chunk.
 type commitHook struct {
 	revision.Store
 
-	before *func()
+	head, chunk func()
 }
 
-func (h commitHook) Commit(ctx context.Context, all ...revision.Put) error {
-	if fn := *h.before; fn != nil && puts(all, "head") {
-		*h.before = nil
+func (h *commitHook) Commit(ctx context.Context, all ...revision.Put) error {
+	hook := &h.head
+	if strings.HasPrefix(all[0].Key, "chunk/") {
+		hook = &h.chunk
+	}
+	if fn := *hook; fn != nil && (hook == &h.chunk || puts(all, "head")) {
+		*hook = nil
 		fn()
 	}
 	return h.Store.Commit(ctx, all...)
@@ -74,16 +81,14 @@ func (m *model) content(number uint64, id string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	var by uint64
-	var content string
-	_, _ = fmt.Sscanf(stored, "%d %s", &by, &content) // a pause has no content
+	_, content, _ := strings.Cut(stored, " ")
 	return content, true
 }
 
 // edit makes a revision, unless nothing changes.
-func (m *model) edit(want map[string]*string) {
+func (m *model) edit(want map[string]*string) (changed bool) {
 	number := uint64(len(m.at))
-	next, changed := maps.Clone(m.rows()), false
+	next := maps.Clone(m.rows())
 	for id, content := range want {
 		old, there := m.content(number-1, id)
 		switch {
@@ -98,11 +103,67 @@ func (m *model) edit(want map[string]*string) {
 	if changed {
 		m.at = append(m.at, next)
 	}
+	return changed
 }
 
 func (m *model) revision(id string) (number uint64) {
 	_, _ = fmt.Sscan(m.rows()[id], &number) // 0 where it is not there
 	return number
+}
+
+// bulk are further rows, which are too much for a revision without a batch. bulkRounds are their contents.
+var (
+	bulk       = []string{"b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7", "b8", "b9"}
+	bulkRounds = [][]revision.RowEdit{wide(0).Edits, wide(1).Edits}
+)
+
+// draw makes edits, and what they should make of the rows.
+func (m *model) draw(t *rapid.T) ([]revision.RowEdit, map[string]*string) {
+	var all []revision.RowEdit
+	want := map[string]*string{}
+	for _, id := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c"}), 1, 3, rapid.ID[string]).Draw(t, "rows") {
+		content := rapid.SampledFrom([]string{"-", "", "1", "2", "3"}).Draw(t, "content of "+id)
+		e := revision.RowEdit{ID: id}
+		want[id] = nil
+		if content != "-" {
+			e.After, want[id] = row(content), &content
+		}
+		if rapid.Bool().Draw(t, "match") {
+			e = matching(e, uint64(rapid.IntRange(0, 2).Draw(t, "ago")))
+			*e.Match = m.revision(id) - min(*e.Match, m.revision(id))
+		}
+		all = append(all, e)
+	}
+	if rapid.Bool().Draw(t, "in bulk") {
+		round := rapid.SampledFrom(bulkRounds).Draw(t, "round")
+		for i, id := range bulk {
+			content := string(round[i].After.Campaign)
+			all, want[id] = append(all, edit(id, content)), &content
+		}
+	}
+	return all, want
+}
+
+// stale reports whether an edit is of a row that its editor has not seen.
+func (m *model) stale(all []revision.RowEdit) bool {
+	return slices.ContainsFunc(all, func(e revision.RowEdit) bool { return e.Match != nil && *e.Match != m.revision(e.ID) })
+}
+
+// apply makes the edits, and checks what is said of them.
+func (m *model) apply(t *rapid.T, s *revision.Service, all []revision.RowEdit, want map[string]*string) {
+	c, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	_, err := s.Apply(c, edits(all...))
+	var conflict *revision.ConflictError
+	require.Equal(t, m.stale(all), errors.As(err, &conflict), "%v", err)
+	if conflict != nil {
+		return
+	}
+	if m.edit(want) {
+		require.NoError(t, err)
+	} else {
+		require.ErrorIs(t, err, revision.ErrUnchanged)
+	}
 }
 
 var models = suite{
@@ -111,62 +172,28 @@ var models = suite{
 		rapid.Check(t, func(t *rapid.T) {
 			run++
 			store := prefixed{s, fmt.Sprint(run, "/")}
-			var hook func()
-			services := []*revision.Service{service(t, commitHook{store, &hook}), service(t, store)}
+			hook := &commitHook{Store: store}
+			services := []*revision.Service{service(t, hook), service(t, store)}
 			m := &model{at: []map[string]string{{}}}
-			drawEdits := func(label string) ([]revision.RowEdit, map[string]*string) {
-				var all []revision.RowEdit
-				want := map[string]*string{}
-				for _, id := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c"}), 1, 3, rapid.ID[string]).Draw(t, label) {
-					content := rapid.SampledFrom([]string{"-", "", "1", "2", "3"}).Draw(t, "content of "+id)
-					e := revision.RowEdit{ID: id}
-					want[id] = nil
-					if content != "-" {
-						e.After, want[id] = row(content), &content
-					}
-					if rapid.Bool().Draw(t, "match") {
-						e = matching(e, uint64(rapid.IntRange(0, 2).Draw(t, "ago")))
-						*e.Match = m.revision(id) - min(*e.Match, m.revision(id))
-					}
-					all = append(all, e)
-				}
-				return all, want
-			}
-			stale := func(all []revision.RowEdit) bool {
-				for _, e := range all {
-					if e.Match != nil && *e.Match != m.revision(e.ID) {
-						return true
-					}
-				}
-				return false
-			}
 			for range rapid.IntRange(1, 6).Draw(t, "steps") {
 				who := services[rapid.IntRange(0, 1).Draw(t, "service")]
-				if rapid.Bool().Draw(t, "meet") {
-					other, want := drawEdits("of the other")
-					hook = func() {
-						_, err := services[1].Apply(context.Background(), edits(other...))
-						refused := stale(other)
-						var conflict *revision.ConflictError
-						require.Equal(t, refused, errors.As(err, &conflict))
-						if !refused {
-							m.edit(want)
-						}
-					}
+				hook.head, hook.chunk = nil, nil
+				if rapid.Bool().Draw(t, "meet at the head") {
+					all, want := m.draw(t)
+					hook.head = func() { m.apply(t, services[1], all, want) }
+				}
+				if rapid.Bool().Draw(t, "meet at a chunk") { // of the same service, too
+					other := services[rapid.IntRange(0, 1).Draw(t, "other")]
+					all, want := m.draw(t)
+					hook.chunk = func() { m.apply(t, other, all, want) }
 				}
 				if number := rapid.IntRange(-3, len(m.at)-1).Draw(t, "revert"); number > 0 {
-					_, err := who.Revert(context.Background(), uint64(number), "ann", "")
+					_, err := who.Revert(context.Background(), uint64(number), "ann", "", nil)
 					m.revert(t, uint64(number), err)
 				} else {
-					all, want := drawEdits("edits")
-					_, err := who.Apply(context.Background(), edits(all...))
-					var conflict *revision.ConflictError
-					require.Equal(t, stale(all), errors.As(err, &conflict), "%v", err)
-					if conflict == nil {
-						m.edit(want)
-					}
+					all, want := m.draw(t)
+					m.apply(t, who, all, want)
 				}
-				hook = nil
 				for _, each := range append(services, service(t, store)) {
 					require.NoError(t, each.Follow(context.Background()))
 					require.EqualValues(t, len(m.at)-1, each.State().Rows.Revision())
@@ -181,7 +208,7 @@ var models = suite{
 func (m *model) revert(t *rapid.T, number uint64, err error) {
 	last := uint64(len(m.at) - 1)
 	want, conflicts := map[string]*string{}, false
-	for _, id := range []string{"a", "b", "c"} {
+	for _, id := range append([]string{"a", "b", "c"}, bulk...) {
 		before, wasThere := m.content(number-1, id)
 		after, isThere := m.content(number, id)
 		if before == after && wasThere == isThere {
@@ -199,6 +226,6 @@ func (m *model) revert(t *rapid.T, number uint64, err error) {
 	require.Equal(t, conflicts, errors.As(err, &conflict), "%v", err)
 	if !conflicts {
 		require.NoError(t, err)
-		m.edit(want)
+		require.True(t, m.edit(want))
 	}
 }

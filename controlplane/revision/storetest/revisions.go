@@ -60,6 +60,7 @@ func requireSame(t require.TestingT, a, b *revision.Service) {
 	requireRows(t, b, want)
 	require.Equal(t, a.State().Rows.Revision(), b.State().Rows.Revision())
 	require.Equal(t, a.State().Pin, b.State().Pin)
+	require.Equal(t, a.State().Decision, b.State().Decision)
 }
 
 func apply(t *testing.T, s *revision.Service, all ...revision.RowEdit) uint64 {
@@ -84,7 +85,7 @@ var revisions = suite{
 			require.ErrorIs(t, err, revision.ErrNotFound)
 			_, err = a.Changes(ctx(t), number, 0, 10)
 			require.ErrorIs(t, err, revision.ErrNotFound)
-			_, err = a.Revert(ctx(t), number, "ann", "")
+			_, err = a.Revert(ctx(t), number, "ann", "", nil)
 			require.ErrorIs(t, err, revision.ErrNotFound)
 		}
 	},
@@ -120,7 +121,7 @@ var revisions = suite{
 		var conflict *revision.ConflictError
 		require.ErrorAs(t, err, &conflict)
 		require.Equal(t, &revision.ConflictError{All: 2, Conflicts: []revision.Conflict{
-			{ID: "x", Present: &revision.Present{Row: *row("2"), Revision: second}}, {ID: "z"},
+			{ID: "x", Present: &revision.Present{Row: *row("2"), Revision: second}, Wanted: row("3")}, {ID: "z", Wanted: row("3")},
 		}}, conflict)
 		requireRows(t, a, map[string]string{"x": "2 2", "y": "1 1"})
 		third := apply(t, a, matching(edit("x", "3"), second), matching(edit("y", "3"), first), matching(edit("z", "3"), 0))
@@ -144,13 +145,13 @@ var revisions = suite{
 		apply(t, a, edit("x", "1"), edit("y", "1"))
 		bad := apply(t, a, edit("x", "2"), revision.RowEdit{ID: "y"}, edit("z", "2"))
 		apply(t, a, edit("other", "3"))
-		r, err := b.Revert(ctx(t), bad, "kim", "it was wrong")
+		r, err := b.Revert(ctx(t), bad, "kim", "it was wrong", nil)
 		require.NoError(t, err)
 		require.Equal(t, revision.Revision{
 			Number: 4, At: now, Who: "kim", Comment: "it was wrong", Kind: revision.Revert, Reverts: bad, Count: 3,
 		}, r)
 		requireRows(t, b, map[string]string{"x": "4 1", "y": "4 1", "other": "3 3"})
-		_, err = b.Revert(ctx(t), r.Number, "kim", "")
+		_, err = b.Revert(ctx(t), r.Number, "kim", "", nil)
 		require.NoError(t, err)
 		requireRows(t, b, map[string]string{"x": "5 2", "z": "5 2", "other": "3 3"})
 		history, err := b.Revisions(ctx(t), 0, 10)
@@ -161,7 +162,7 @@ var revisions = suite{
 		a := service(t, s)
 		first := apply(t, a, edit("x", "1"), edit("y", "1"), edit("z", "1"))
 		second := apply(t, a, edit("x", "2"), revision.RowEdit{ID: "z"})
-		_, err := a.Revert(ctx(t), first, "kim", "")
+		_, err := a.Revert(ctx(t), first, "kim", "", nil)
 		var conflict *revision.ConflictError
 		require.ErrorAs(t, err, &conflict)
 		require.Equal(t, []revision.Conflict{{ID: "x", Present: &revision.Present{Row: *row("2"), Revision: second}}, {ID: "z"}}, conflict.Conflicts)
@@ -230,11 +231,17 @@ var revisions = suite{
 		apply(t, a, edit("x", "1"))
 		await(t, changed)
 		requireRows(t, b, map[string]string{"x": "1 1"})
+		keep(t, a, "v1")
 		_, changed = b.Watch()
 		_, err := a.SetPin(ctx(t), 0, "v1", "kim", "")
 		require.NoError(t, err)
 		await(t, changed)
 		require.Equal(t, "v1", b.State().Pin.Version)
+		_, changed = b.Watch()
+		_, err = a.SetDecision(ctx(t), revision.Decision{Version: "v2", Who: "kim"})
+		require.NoError(t, err)
+		await(t, changed)
+		require.Equal(t, "v2", b.State().Decision.Version)
 	},
 	"nobody is told where nothing has changed": func(t *testing.T, s revision.Store) {
 		a := service(t, s)
@@ -272,31 +279,5 @@ var revisions = suite{
 		_, ok = before.Get("z")
 		require.False(t, ok)
 		require.Equal(t, 2, before.Len())
-	},
-}
-
-var pins = suite{
-	"it is set and cleared by its counter, and every service sees it": func(t *testing.T, s revision.Store) {
-		a, b := service(t, s), service(t, s)
-		p, err := a.SetPin(ctx(t), 0, "v1", "kim", "a bad source")
-		require.NoError(t, err)
-		want := revision.Pin{Counter: 1, Version: "v1", Who: "kim", Comment: "a bad source", At: now}
-		require.Equal(t, want, p)
-		_, err = b.SetPin(ctx(t), 0, "v2", "ann", "")
-		require.ErrorIs(t, err, revision.ErrConflict)
-		require.Equal(t, want, b.State().Pin, "it has seen what was in the way")
-		_, err = b.SetPin(ctx(t), 1, "", "ann", "")
-		require.NoError(t, err)
-		require.NoError(t, a.Follow(ctx(t)))
-		require.Equal(t, revision.Pin{Counter: 2, Who: "ann", At: now}, a.State().Pin)
-		requireSame(t, a, b)
-	},
-	"who, comment and version are checked": func(t *testing.T, s revision.Store) {
-		a := service(t, s)
-		_, err := a.SetPin(ctx(t), 0, "v1", "", "")
-		require.ErrorContains(t, err, "who must")
-		_, err = a.SetPin(ctx(t), 0, strings.Repeat("v", revision.MaxVersionBytes+1), "ann", "")
-		require.ErrorContains(t, err, "version must")
-		require.Zero(t, a.State().Pin)
 	},
 }

@@ -34,6 +34,13 @@ func requireVersion(t *testing.T, s *revision.Service, hash string, content []by
 	require.Equal(t, want, v)
 }
 
+func keep(t *testing.T, s *revision.Service, all ...string) {
+	t.Helper()
+	for _, hash := range all {
+		require.NoError(t, s.KeepVersion(ctx(t), version(hash), index(1)))
+	}
+}
+
 func hashes(t *testing.T, s *revision.Service) (all []string) {
 	t.Helper()
 	kept, err := s.Versions(ctx(t))
@@ -70,10 +77,12 @@ var versions = suite{
 	"the oldest goes, with its index, but not a pinned one": func(t *testing.T, s revision.Store) {
 		seen := &spy{Store: s}
 		a := service(t, seen)
-		_, err := a.SetPin(ctx(t), 0, "v0", "kim", "")
-		require.NoError(t, err)
 		for i := range revision.MaxVersions + 2 {
 			require.NoError(t, a.KeepVersion(ctx(t), version(fmt.Sprint("v", i)), index(i+1)))
+			if i == 0 {
+				_, err := a.SetPin(ctx(t), 0, "v0", "kim", "")
+				require.NoError(t, err)
+			}
 		}
 		kept := hashes(t, a)
 		require.Len(t, kept, revision.MaxVersions)
@@ -88,20 +97,29 @@ var versions = suite{
 		require.Equal(t, revision.MaxVersions, present(t, s, chunks))
 		requireVersion(t, a, "v51", index(52))
 	},
-	"services that keep at once lose none": func(t *testing.T, s revision.Store) {
-		c := ctx(t)
+	"services that keep at once lose none, and keep one version once": func(t *testing.T, s revision.Store) {
 		a, b := service(t, s), service(t, s)
-		first := true
-		hooked := service(t, &spy{Store: s, before: func(all []revision.Put) {
-			if puts(all, "versions") && first {
-				first = false
-				require.NoError(t, b.KeepVersion(c, version("v2"), index(2)))
+		var meanwhile []string
+		seen := &spy{Store: s}
+		seen.before = func(all []revision.Put) {
+			if puts(all, "versions") {
+				keep(t, b, meanwhile...)
+				meanwhile = nil
 			}
-		}})
-		require.NoError(t, hooked.KeepVersion(c, version("v1"), index(1)))
-		require.Equal(t, []string{"v1", "v2"}, hashes(t, a))
-		requireVersion(t, a, "v1", index(1))
-		requireVersion(t, a, "v2", index(2))
+		}
+		hooked := service(t, seen)
+		for _, meanwhile = range [][]string{{"v2"}, {"v3"}} {
+			keep(t, hooked, "v1")
+		}
+		meanwhile = []string{"v4"}
+		keep(t, hooked, "v4")
+		require.Equal(t, []string{"v4", "v1", "v3", "v2"}, hashes(t, a))
+		for _, hash := range hashes(t, a) {
+			requireVersion(t, a, hash, index(1))
+		}
+		chunks, _ := seen.seen()
+		require.Len(t, chunks, 2, "each is written once")
+		require.Equal(t, 1, present(t, s, chunks), "not what another had written meanwhile")
 		require.Equal(t, `{"batches":{}}`, string(read(t, s, "pending").Value))
 	},
 	"wherever the writer dies, the version is whole or not there": func(t *testing.T, s revision.Store) {

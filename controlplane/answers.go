@@ -38,7 +38,7 @@ func answer(
 		return nil, nil, fmt.Errorf("console: %w", err)
 	}
 	public = admin.Public(answers)
-	public.Handle(console.AssetsPath, console.Assets())
+	public.Handle("GET "+console.AssetsPath, console.Assets())
 	mux := http.NewServeMux()
 	mux.Handle("/", pages)
 	mux.Handle("/api/v1/", below)

@@ -35,6 +35,7 @@ func applyCommand(r remote) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "Change nothing, and print what would change.")
 	fileFlag(cmd, &file)
+	mark(cmd, verbose)
 	return r.change(cmd, func(ctx context.Context, s *session, _ []string) error {
 		return s.withInput(file, func(in *input) error {
 			if in.one == nil || dryRun {
@@ -150,8 +151,8 @@ func (s *session) applyOne(ctx context.Context, one *oneCampaign) error {
 
 // load imports a document, or says what would come of it.
 func (s *session) load(ctx context.Context, in *input, dryRun bool) error {
-	p := newProgress(s.err, in.size, time.Now)
-	a, err := s.Import(ctx, p.reader(in.document), client.ImportOptions{DryRun: dryRun, Comment: s.comment})
+	p := newProgress(s.err, s.verbose, in.size, time.Now)
+	a, err := s.Import(ctx, in.document, client.ImportOptions{DryRun: dryRun, Comment: s.comment, Progress: p.hear()})
 	p.end()
 	if err != nil {
 		return err
@@ -182,12 +183,13 @@ func diffCommand(r remote) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff -f FILE | diff VERSION VERSION",
 		Short: "Say what a change would do, or what differs between two published versions.",
-		Long: "Say what applying a file would do to the ads that are served, or what differs between two published versions.\n" +
-			"A + is an ad that is added, a - one that is removed, a ~ one that is changed.",
+		Long: "Say what applying a file would do to the ads that are served, or what differs between two versions: published\n" +
+			"ones, and the one that a guard holds.\nA + is an ad that is added, a - one that is removed, a ~ one that is changed.",
 		Example: "  adsidecar diff -f spring.json\n" +
 			"  adsidecar diff 1f0c93d2a5b6 77d0e1c4f928",
 	}
 	fileFlag(cmd, &file)
+	mark(cmd, verbose)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if file != "" && len(args) == 0 || file == "" && len(args) == 2 {
 			return notEmpty(cmd, args)

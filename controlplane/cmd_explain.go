@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"adsidecar/controlplane/apiv1"
 	"adsidecar/controlplane/client"
 	"adsidecar/controlplane/compile"
 )
@@ -36,7 +37,10 @@ func explainAsked(ctx context.Context, r *remote, o explainOptions, at time.Time
 	if o.json {
 		return printJSON(stdout, a.JSON)
 	}
-	var e compile.Explanation
+	var e struct {
+		compile.Explanation
+		apiv1.Basis
+	}
 	if err := json.Unmarshal(a.JSON, &e); err != nil {
 		return failure(&client.FormatError{Err: err})
 	}
@@ -48,6 +52,27 @@ func explainAsked(ctx context.Context, r *remote, o explainOptions, at time.Time
 	if err := say(stdout, "document: what is in force at %s", c.Server()); err != nil {
 		return err
 	}
+	if e.Ahead {
+		if err := sayAhead(ctx, c, e.Version, stdout); err != nil {
+			return err
+		}
+	}
 	_, err = io.WriteString(stdout, lines(e.String()))
 	return err
+}
+
+// sayAhead says that what is explained is not what games get, and why.
+func sayAhead(ctx context.Context, c *client.Client, published string, stdout io.Writer) error {
+	text := "This is not published: games get version " + published + "."
+	if published == "" {
+		text = "This is not published: nothing is."
+	}
+	if err := say(stdout, "%s", text); err != nil {
+		return err
+	}
+	why := notices(ctx, c)
+	if len(why) == 0 {
+		why = []string{"The control plane is about to publish it."}
+	}
+	return sayAll(stdout, why)
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -42,6 +43,24 @@ func failure(err error) error {
 		b.WriteString("\n" + hint)
 	}
 	return failed{err, b.String()}
+}
+
+// exitConflict is the exit code of a change that somebody else was faster with, or that does not suit what is there.
+const exitConflict = 3
+
+// conflicted reports whether all that went wrong is that.
+func conflicted(err error) bool {
+	var all interface{ Unwrap() []error }
+	if !errors.As(err, &all) {
+		var refused *client.Error
+		return errors.As(err, &refused) && (refused.Status == http.StatusConflict || refused.Status == http.StatusPreconditionFailed)
+	}
+	for _, one := range all.Unwrap() {
+		if !conflicted(one) {
+			return false
+		}
+	}
+	return true
 }
 
 func details(b *strings.Builder, e *client.Error) {
@@ -127,6 +146,8 @@ func whatToCheck(err error, refused *client.Error) string {
 		return "Check the control plane's certificate, and --ca-file."
 	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return "Check --server: the address does not speak TLS; http:// may be meant."
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "What was asked for may have been done: look before you ask again (adsidecar history)."
 	case errors.Is(err, context.DeadlineExceeded):
 		return "The control plane is there but slow, or the network drops what is sent: check --server, or give it longer with --timeout."
 	}

@@ -20,7 +20,7 @@ import (
 // reply is what fakeAPI answers.
 type reply struct {
 	status int
-	body   any // marshalled as JSON; a string stands for itself
+	body   any // marshalled as JSON; a string stands for itself, and lined for its lines
 }
 
 // fakeAPI stands for a control plane: it answers each request by its method and URI, and writes down what it was asked.
@@ -43,8 +43,13 @@ func newFakeAPI(t *testing.T, replies map[string]reply) *fakeAPI {
 			a = reply{404, map[string]string{"code": "not_found", "message": "There is nothing here."}}
 		}
 		w.Header().Set("Content-Type", "application/json")
+		if _, ok := a.body.(lined); ok {
+			w.Header().Set("Content-Type", r.Header.Get("Accept"))
+		}
 		w.WriteHeader(a.status)
-		if text, ok := a.body.(string); ok {
+		if all, ok := a.body.(lined); ok {
+			_, _ = io.WriteString(w, strings.Join(all, "\n")+"\n")
+		} else if text, ok := a.body.(string); ok {
 			_, _ = io.WriteString(w, text)
 		} else if a.body != nil {
 			_ = json.NewEncoder(w).Encode(a.body) // the test sees what came of it
@@ -105,8 +110,8 @@ func (f *fakeAPI) transcript(args []string, o outcome) string {
 }
 
 func TestFakeAPI(t *testing.T) {
-	f := newFakeAPI(t, map[string]reply{"GET /fleet": {200, "{}"}})
-	require.Equal(t, 0, runCommand(t, "", "fleet", "--server", f.URL).code)
-	require.Equal(t, []string{"GET /fleet"}, f.seen())
+	f := newFakeAPI(t, map[string]reply{"GET /versions": {200, "{}"}})
+	require.Equal(t, 0, runCommand(t, "", "versions", "--server", f.URL).code)
+	require.Equal(t, []string{"GET /versions"}, f.seen())
 	require.Empty(t, f.token)
 }

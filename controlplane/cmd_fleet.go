@@ -16,7 +16,7 @@ func fleetCommand(r remote) *cobra.Command {
 	return r.command(&cobra.Command{
 		Use:   "fleet",
 		Short: "Show every Envoy, what it serves and whether that is what is published.",
-		Long: "Show every Envoy, what it serves and whether that is what is published. ADS/S and NO-AD/S are requests per second that\n" +
+		Long: "Show every Envoy, what it serves and whether that is what is published, and what keeps anything newer back. ADS/S and NO-AD/S are requests per second that\n" +
 			"got an ad, and that there was none for.",
 		Example: "  adsidecar fleet\n  adsidecar fleet -o json | jq '.behind'",
 		Args:    program.NoArguments,
@@ -26,7 +26,10 @@ func fleetCommand(r remote) *cobra.Command {
 			return errors.Join(err, printJSON(s.out, a.JSON))
 		}
 		f := &a.Value
-		if err := say(s.out, "Index %s: %d in sync, %d behind, %d gone.", orDash(f.Version), f.InSync, f.Behind, f.Gone); err != nil || len(f.Envoys) == 0 {
+		if err := say(s.out, "Index %s: %d in sync, %d behind, %d gone.", orDash(f.Version), f.InSync, f.Behind, f.Gone); err != nil {
+			return err
+		}
+		if err := sayAll(s.out, notices(ctx, s.Client)); err != nil || len(f.Envoys) == 0 {
 			return err
 		}
 		t := newTable("NODE", "ADDRESS", "TYPE", "VERSION", "STATE", "SINCE", "LAST ACK", "ADS/S", "NO-AD/S")

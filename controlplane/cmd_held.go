@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"adsidecar/controlplane/apiv1"
 	"adsidecar/controlplane/client"
 	"adsidecar/internal/program"
 )
@@ -28,13 +29,7 @@ func heldCommand(r remote) *cobra.Command {
 			return errors.Join(err, printJSON(s.out, a.JSON))
 		}
 		h := a.Value
-		const percent = 100
-		t := newTable("VERSION", cell(h.Version))
-		t.row("SINCE", moment(h.Since))
-		t.row("REASON", h.Reason)
-		t.row("REMOVES", fmt.Sprintf("%d of %d ads, %.1f %%; %.1f %% may be", h.Removed, h.Served, percent*h.Share, percent*h.Limit))
-		t.row("REFUSED", yes(h.Refused))
-		if err := t.print(s.out); err != nil {
+		if err := heldTable(h).print(s.out); err != nil {
 			return err
 		}
 		if h.Message != "" {
@@ -46,6 +41,26 @@ func heldCommand(r remote) *cobra.Command {
 		decideCommand(r, "confirm", "Publish the version that is held.", "is confirmed: it is published", (*client.Client).ConfirmHeld),
 		decideCommand(r, "refuse", "Do not publish the version that is held; a newer one is judged anew.", "is refused", (*client.Client).RefuseHeld))
 	return cmd
+}
+
+func heldTable(h apiv1.Held) *table {
+	const percent = 100
+	t := newTable("VERSION", cell(h.Version))
+	if h.Base != "" {
+		t.row("IN PLACE OF", h.Base+`; "adsidecar diff `+h.Base+" "+h.Version+`" compares them`)
+	}
+	t.row("SINCE", moment(h.Since))
+	t.row("REASON", h.Reason)
+	if h.Served > 0 {
+		t.row("REMOVES", fmt.Sprintf("%d of %d ads, %.1f %%; %.1f %% may be", h.Removed, h.Served, percent*h.Share, percent*h.Limit))
+	}
+	t.row("REFUSED", yes(h.Refused))
+	if h.RefusedBy != "" {
+		t.row("REFUSED BY", h.RefusedBy)
+		t.row("REFUSED AT", moment(h.DecidedAt))
+		t.row("COMMENT", h.Comment)
+	}
+	return t
 }
 
 func decideCommand(

@@ -35,14 +35,15 @@ const (
 // remoteHelp ends the help of every command that asks a control plane.
 const remoteHelp = "\n\nThe control plane is that of --server, else of ADSIDECAR_SERVER, else of admin in the configuration. The token is that of\n" +
 	"--token-file, else of ADSIDECAR_TOKEN; a loopback address may need none.\n" +
-	"Exit code: 0 done, 1 refused or failed, 2 wrong command line."
+	"Exit code: 0 done, 1 refused or failed, 2 wrong command line, 3 conflict: somebody else was faster, or what is there does not\n" +
+	"allow the change. Look at it, and decide anew."
 
 // remote is how a control plane is reached, by flags, environment and configuration.
 type remote struct {
 	load func() (*gateway.Config, error)
 
 	server, tokenFile, caFile, output, comment string
-	insecure                                   bool
+	insecure, verbose                          bool
 	timeout                                    time.Duration
 }
 
@@ -53,6 +54,7 @@ type session struct {
 	out     io.Writer
 	err     io.Writer
 	json    bool
+	verbose bool
 	comment string
 }
 
@@ -61,6 +63,9 @@ func (r remote) command(cmd *cobra.Command, run func(ctx context.Context, s *ses
 	cmd.Long = cmp.Or(cmd.Long, cmd.Short) + remoteHelp
 	r.connection(cmd)
 	cmd.Flags().StringVarP(&r.output, "output", "o", outputTable, "table, for people, or json, as the API answers.")
+	if cmd.Annotations[verbose] != "" {
+		cmd.Flags().BoolVarP(&r.verbose, "verbose", "v", false, "Say how far it is also where stderr is no terminal.")
+	}
 	if cmd.Annotations[changes] != "" {
 		cmd.Flags().StringVar(&r.comment, "comment", "", "Why: it is kept with the change.")
 	}
@@ -70,19 +75,32 @@ func (r remote) command(cmd *cobra.Command, run func(ctx context.Context, s *ses
 			return err
 		}
 		defer s.Close()
-		return failure(run(cmd.Context(), s, args))
+		if err = failure(run(cmd.Context(), s, args)); conflicted(err) {
+			return program.ExitWith(exitConflict, err)
+		}
+		return err
 	}
 	return cmd
 }
 
 // change is command for one that changes something.
 func (r remote) change(cmd *cobra.Command, run func(ctx context.Context, s *session, args []string) error) *cobra.Command {
-	cmd.Annotations = map[string]string{changes: "yes"}
+	mark(cmd, changes)
 	return r.command(cmd, run)
 }
 
-// changes marks the commands that take a comment.
-const changes = "changes"
+// Marks of commands.
+const (
+	changes = "changes" // takes a comment
+	verbose = "verbose" // can say how far it is
+)
+
+func mark(cmd *cobra.Command, as string) {
+	if cmd.Annotations == nil {
+		cmd.Annotations = map[string]string{}
+	}
+	cmd.Annotations[as] = "yes"
+}
 
 func (r *remote) connection(cmd *cobra.Command) {
 	f := cmd.Flags()
@@ -102,7 +120,8 @@ func (r *remote) session(cmd *cobra.Command) (*session, error) {
 		return nil, err
 	}
 	return &session{
-		Client: c, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), err: cmd.ErrOrStderr(), json: r.output == outputJSON, comment: r.comment,
+		Client: c, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), err: cmd.ErrOrStderr(), json: r.output == outputJSON, verbose: r.verbose,
+		comment: r.comment,
 	}, nil
 }
 

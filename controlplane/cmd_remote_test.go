@@ -215,40 +215,6 @@ func TestInputOfAFile(t *testing.T) {
 	require.Equal(t, []string{"POST /document\n  {\"ads\":[]}"}, f.seen())
 }
 
-func TestProgress(t *testing.T) {
-	now := time.Unix(0, 0)
-	var out bytes.Buffer
-	p := newProgress(&out, 3_000_000, func() time.Time { return now })
-	require.Nil(t, p.to, "nobody waits at what is no terminal")
-	_, err := io.Copy(io.Discard, p.reader(strings.NewReader("x")))
-	require.NoError(t, err)
-	p.end()
-	require.Empty(t, out.String())
-
-	p.to = &out
-	send := func(n int) {
-		_, err := io.Copy(io.Discard, p.reader(bytes.NewReader(make([]byte, n))))
-		require.NoError(t, err)
-	}
-	now = now.Add(progressInterval)
-	send(1_500_000)
-	send(1_000_000) // at the same time
-	require.Equal(t, "\r\x1b[Ksent 0.0 of 3.0 MB", strings.SplitAfter(out.String(), "MB")[0])
-	require.Equal(t, 1, strings.Count(out.String(), "sent"))
-	send(500_000)
-	require.Contains(t, out.String(), "\r\x1b[Ksent 3.0 of 3.0 MB, and the control plane reads it")
-	p.end()
-	length := out.Len()
-	now = now.Add(time.Hour)
-	send(1)
-	require.Equal(t, length, out.Len(), "after the end")
-
-	file, err := os.CreateTemp(t.TempDir(), "")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = file.Close() })
-	require.False(t, terminal(file))
-}
-
 // TestHelpOfEveryCommand: each says what it is for and shows how it is used, and none takes a token.
 func TestHelpOfEveryCommand(t *testing.T) {
 	var visit func(cmd *cobra.Command)
@@ -260,7 +226,7 @@ func TestHelpOfEveryCommand(t *testing.T) {
 			if c.Flags().Lookup("token-file") != nil {
 				require.Contains(t, c.Example, c.CommandPath(), c.CommandPath())
 				if c.Name() != "explain" {
-					require.Contains(t, c.Long, "Exit code: 0 done, 1 refused or failed, 2 wrong command line.", c.CommandPath())
+					require.Contains(t, c.Long, "Exit code: 0 done, 1 refused or failed, 2 wrong command line, 3 conflict", c.CommandPath())
 				}
 			}
 			visit(c)

@@ -59,6 +59,9 @@ func refusal(status int, code, message string) reply {
 	return reply{status, map[string]string{"code": code, "message": message}}
 }
 
+// lined is an answer line by line.
+type lined []string
+
 func page[T any](items ...T) apiv1.Page[T] { return apiv1.Page[T]{Items: items, Total: len(items)} }
 
 type commandCase struct {
@@ -120,14 +123,35 @@ func TestCommands(t *testing.T) {
 			"POST /document": {200, apiv1.Imported{Revision: 8, Diff: diffed}},
 		}},
 		"apply a document that changes nothing": {args: "campaigns apply -f -", stdin: `{"ads":[]}`, replies: map[string]reply{"POST /document": {200, apiv1.Imported{}}}},
-		"apply an invalid document":             {args: "campaigns apply -f -", stdin: `{"ads":[]}`, replies: map[string]reply{"POST /document": {422, invalid}}},
-		"dry run of a document":                 {args: "campaigns apply -f - --dry-run", stdin: `{"ads":[]}`, replies: map[string]reply{"POST /document?dry_run=true": {200, apiv1.Imported{DryRun: true, Diff: diffed}}}},
-		"dry run of a campaign":                 {args: "campaigns apply -f - --dry-run -o json", stdin: `{"id":"a"}`, replies: map[string]reply{"POST /document?dry_run=true": {200, `{"dry_run":true}`}}},
-		"apply no JSON":                         {args: "campaigns apply -f -", stdin: `ads:`},
-		"apply another JSON":                    {args: "campaigns apply -f -", stdin: `{"campaigns":[]}`},
-		"apply what has no etag":                {args: "campaigns apply -f -", stdin: `{"campaign":{"id":"a"}}`},
-		"apply a file that is not there":        {args: "campaigns apply -f no.json"},
-		"apply nothing":                         {args: "campaigns apply"},
+		"apply with its progress": {args: "campaigns apply -f - -v", stdin: `{"ads":[]}`, replies: map[string]reply{"POST /document": {200, lined{
+			`{"progress":{"phase":"receive","done":1500000,"total":3000000}}`, `{"progress":{"phase":"receive","done":3000000,"total":3000000}}`,
+			`{"progress":{"phase":"check","done":100,"total":0}}`, `{"progress":{"phase":"store","done":50,"total":100}}`,
+			`{"progress":{"phase":"\u001b[31m","done":50,"total":100}}`, `{"result":{"dry_run":false,"revision":8,"diff":{}}}`,
+		}}}},
+		"apply with its progress as JSON": {args: "campaigns apply -f - -v -o json", stdin: `{"ads":[]}`, replies: map[string]reply{"POST /document": {200, lined{
+			`{"progress":{"phase":"check","done":1,"total":2}}`, `{"result":{"dry_run":false,"revision":8,"diff":{}}}`,
+		}}}},
+		"apply an invalid document with its progress": {args: "campaigns apply -f - -v", stdin: `{"ads":[]}`, replies: map[string]reply{"POST /document": {200, lined{
+			`{"progress":{"phase":"check","done":1,"total":2}}`,
+			`{"error":{"status":422,"body":{"message":"The document has invalid campaigns.","code":"invalid_document","fields":[{"field":"lang","code":"missing_field","message":"is missing","row":2,"line":14,"id":"a"}]}}}`,
+		}}}},
+		"apply and hear nothing more": {args: "campaigns apply -f - -v", stdin: `{"ads":[]}`, replies: map[string]reply{"POST /document": {200, lined{`{"progress":{"phase":"store","done":1,"total":2}}`}}}},
+		"delete two that changed": {args: "campaigns delete night spring", replies: map[string]reply{
+			"GET /campaigns/night": {200, night}, "DELETE /campaigns/night": refusal(409, "from_source", "It is the source's: pause it."),
+			"GET /campaigns/spring": getSpring, "DELETE /campaigns/spring": {412, conflict},
+		}},
+		"delete one that changed and one that is not there": {args: "campaigns delete night spring", replies: map[string]reply{
+			"GET /campaigns/night": {200, night}, "DELETE /campaigns/night": refusal(409, "from_source", "It is the source's: pause it."),
+			"GET /campaigns/spring": refusal(404, "no_such_campaign", "There is no such campaign."),
+		}},
+		"apply an invalid document":      {args: "campaigns apply -f -", stdin: `{"ads":[]}`, replies: map[string]reply{"POST /document": {422, invalid}}},
+		"dry run of a document":          {args: "campaigns apply -f - --dry-run", stdin: `{"ads":[]}`, replies: map[string]reply{"POST /document?dry_run=true": {200, apiv1.Imported{DryRun: true, Diff: diffed}}}},
+		"dry run of a campaign":          {args: "campaigns apply -f - --dry-run -o json", stdin: `{"id":"a"}`, replies: map[string]reply{"POST /document?dry_run=true": {200, `{"dry_run":true}`}}},
+		"apply no JSON":                  {args: "campaigns apply -f -", stdin: `ads:`},
+		"apply another JSON":             {args: "campaigns apply -f -", stdin: `{"campaigns":[]}`},
+		"apply what has no etag":         {args: "campaigns apply -f -", stdin: `{"campaign":{"id":"a"}}`},
+		"apply a file that is not there": {args: "campaigns apply -f no.json"},
+		"apply nothing":                  {args: "campaigns apply"},
 		"delete two": {args: "campaigns delete night spring --comment over", replies: map[string]reply{
 			"GET /campaigns/night": {200, night}, "DELETE /campaigns/night": refusal(409, "from_source", "It is the source's: pause it."),
 			"GET /campaigns/spring": getSpring, "DELETE /campaigns/spring": {200, saved},
@@ -162,14 +186,18 @@ func TestCommands(t *testing.T) {
 		"resume":                           {args: "resume", replies: map[string]reply{"DELETE /pin": {204, nil}}},
 		"resume as JSON":                   {args: "resume -o json", replies: map[string]reply{"DELETE /pin": {204, nil}}},
 		"held":                             {args: "held", replies: map[string]reply{"GET /held": {200, apiv1.Held{Version: "v9", Since: evening, Reason: "max_removed_share", Message: "It removes too much.", Removed: 6, Served: 10, Share: 0.6, Limit: half}}}},
-		"held but nothing":                 {args: "held", replies: map[string]reply{"GET /held": refusal(404, "nothing_held", "Nothing is held.")}},
-		"held but nothing as JSON":         {args: "held -o json", replies: map[string]reply{"GET /held": refusal(404, "nothing_held", "Nothing is held.")}},
-		"held of a server without guards":  {args: "held", replies: map[string]reply{"GET /held": refusal(404, "not_found", "There is nothing here.")}},
-		"confirm":                          {args: "held confirm v9 --comment why", replies: map[string]reply{"POST /held/v9/confirm": {204, nil}}},
-		"refuse":                           {args: "held refuse v9", replies: map[string]reply{"POST /held/v9/refuse": {204, nil}}},
-		"confirm nothing":                  {args: "held confirm"},
-		"poll":                             {args: "poll", replies: map[string]reply{"POST /source/poll": {202, nil}}},
-		"fleet": {args: "fleet", replies: map[string]reply{"GET /fleet": {200, apiv1.Fleet{Version: "v3", InSync: 1, Behind: 1, Gone: 1, Envoys: []apiv1.Envoy{
+		"held and refused": {args: "held", replies: map[string]reply{"GET /held": {200, apiv1.Held{
+			Version: "v9", Base: "v8", Since: evening, Reason: "revision_lost", Message: "The operators' store is at revision 0.", Refused: true,
+			RefusedBy: "kim", Comment: hostile, DecidedAt: evening,
+		}}}},
+		"held but nothing":                {args: "held", replies: map[string]reply{"GET /held": refusal(404, "nothing_held", "Nothing is held.")}},
+		"held but nothing as JSON":        {args: "held -o json", replies: map[string]reply{"GET /held": refusal(404, "nothing_held", "Nothing is held.")}},
+		"held of a server without guards": {args: "held", replies: map[string]reply{"GET /held": refusal(404, "not_found", "There is nothing here.")}},
+		"confirm":                         {args: "held confirm v9 --comment why", replies: map[string]reply{"POST /held/v9/confirm": {204, nil}}},
+		"refuse":                          {args: "held refuse v9", replies: map[string]reply{"POST /held/v9/refuse": {204, nil}}},
+		"confirm nothing":                 {args: "held confirm"},
+		"poll":                            {args: "poll", replies: map[string]reply{"POST /source/poll": {202, nil}}},
+		"fleet": {args: "fleet", replies: map[string]reply{"GET /summary": {200, apiv1.Summary{}}, "GET /fleet": {200, apiv1.Fleet{Version: "v3", InSync: 1, Behind: 1, Gone: 1, Envoys: []apiv1.Envoy{
 			{Node: "eu-1", Address: "10.0.0.1:5", Connected: true, Since: evening, Rates: &apiv1.Rates{Served: 1234.56, NoAd: 0.04}, Types: []apiv1.OfType{
 				{Type: "listeners", Version: "l1", InSync: true, Since: evening, LastAckAge: &zone}, {Type: "index", Version: "v3", InSync: true, Since: evening, LastAckAge: &zone},
 			}},
@@ -179,12 +207,38 @@ func TestCommands(t *testing.T) {
 			{Node: "eu-3", Address: "10.0.0.3:5", Since: evening},
 			{Node: "eu-4", Address: "10.0.0.4:5", Since: evening, Connected: true},
 		}}}}},
-		"fleet of nobody":    {args: "fleet", replies: map[string]reply{"GET /fleet": {200, apiv1.Fleet{}}}},
+		"fleet behind a pin and a guard": {args: "fleet", replies: map[string]reply{
+			"GET /fleet": {200, apiv1.Fleet{Version: "v3"}},
+			"GET /summary": {200, apiv1.Summary{
+				Pin:      &apiv1.Pin{Version: "v3", Who: hostile, Comment: "no ads in France", Waiting: "v4"},
+				Held:     &apiv1.Held{Version: "v4", Base: "v3", Reason: "max_removed_share", Refused: true, RefusedBy: "kim", Comment: "ask sales"},
+				Revision: 9, CompiledRevision: 7, RevisionError: "index: 65 MiB are more than 64 MiB",
+			}},
+		}},
+		"fleet while a version is held": {args: "fleet", replies: map[string]reply{
+			"GET /fleet":   {200, apiv1.Fleet{Version: "v3"}},
+			"GET /summary": {200, apiv1.Summary{Held: &apiv1.Held{Version: "v4", Reason: "revision_lost"}, Revision: 9, CompiledRevision: 8}},
+		}},
+		"fleet of a server without a summary": {args: "fleet", replies: map[string]reply{
+			"GET /fleet": {200, apiv1.Fleet{Version: "v3"}}, "GET /summary": refusal(403, "forbidden", "Not for you."),
+		}},
+		"fleet of nobody":    {args: "fleet", replies: map[string]reply{"GET /summary": {200, apiv1.Summary{}}, "GET /fleet": {200, apiv1.Fleet{}}}},
 		"fleet as something": {args: "fleet -o yaml"},
 		"explain": {args: "explain --country us --lang en --at 2026-12-24T20:30:15+01:00", replies: map[string]reply{"GET /explain?at=2026-12-24T19%3A30%3A15Z&country=us&lang=en": {
 			200,
 			`{"country":"us","lang":"eng","lang_aliases":["en","eng"],"at":"2026-12-24T19:30:00Z","key":"us/eng","eligible":[{"id":` + quoted(hostile) + `,"video_url":"https://v/s","start_hour":0,"end_hour":24}],"cycle":[0],"waiting":[],"rejected":[]}`,
 		}}},
+		"explain what a pin holds back": {args: "explain --country us --lang en", replies: map[string]reply{
+			"GET /explain?country=us&lang=en": {200, `{"country":"us","lang":"eng","at":"2026-12-24T19:30:00Z","version":"v3","ahead":true}`},
+			"GET /summary":                    {200, apiv1.Summary{Pin: &apiv1.Pin{Version: "v3", Who: "kim"}}},
+		}},
+		"explain what is published in a moment": {args: "explain --country us --lang en", replies: map[string]reply{
+			"GET /explain?country=us&lang=en": {200, `{"country":"us","lang":"eng","at":"2026-12-24T19:30:00Z","version":"","ahead":true}`},
+			"GET /summary":                    {200, apiv1.Summary{}},
+		}},
+		"explain what is published": {args: "explain --country us --lang en", replies: map[string]reply{
+			"GET /explain?country=us&lang=en": {200, `{"country":"us","lang":"eng","at":"2026-12-24T19:30:00Z","version":"v3","ahead":false}`},
+		}},
 		"explain as JSON":                 {args: "explain --country us --lang en --json", replies: map[string]reply{"GET /explain?country=us&lang=en": {200, `{"country":"us"}`}}},
 		"explain with a cycle of none":    {args: "explain --country us --lang en", replies: map[string]reply{"GET /explain?country=us&lang=en": {200, `{"cycle":[7]}`}}},
 		"explain a wrong code":            {args: "explain --country usa --lang en", replies: map[string]reply{"GET /explain?country=usa&lang=en": refusal(400, "invalid_country", "country must be 2 ASCII letters.")}},

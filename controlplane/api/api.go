@@ -5,9 +5,10 @@
 //
 // What is in force is the source's last usable document with the operators' campaigns over it, as CAMPAIGNS.md has it. It is put together
 // here at each change, so that a reader sees what was just written, and may be ahead of what is published: Version.Revision says of what an
-// index was made.
+// index was made. No change is made after which the whole could not be compiled: each is tried before, on the very rows that it changes.
 //
 // All is bounded: a body by 64 KiB, an import by 128 MiB and 200,000 campaigns, a page by 1,000 items, streams of events by their number.
+// Changes are compiled one at a time, in the order in which they are written; beside them one import and one diff of versions.
 package api
 
 import (
@@ -21,7 +22,6 @@ import (
 	"go.uber.org/zap"
 
 	"adsidecar/controlplane/apiv1"
-	"adsidecar/controlplane/campaign"
 	"adsidecar/controlplane/compile"
 	"adsidecar/controlplane/counters"
 	"adsidecar/controlplane/publish"
@@ -33,8 +33,6 @@ import (
 var (
 	// ErrNoVersion is returned for a version that is not kept.
 	ErrNoVersion = revision.ErrNoVersion
-	// ErrNothingPublished is returned by Published before there is an index.
-	ErrNothingPublished = errors.New("no index is published yet")
 	// ErrNotPinned is returned by Resume where nothing is pinned.
 	ErrNotPinned = errors.New("no version is pinned")
 	// ErrNotHeld is returned by Confirm and Refuse for a version that is not the one that is held.
@@ -46,7 +44,7 @@ type History interface {
 	State() revision.State
 	Follow(ctx context.Context) error
 	Apply(ctx context.Context, c revision.ChangeSet) (revision.Revision, error)
-	Revert(ctx context.Context, number uint64, who, comment string) (revision.Revision, error)
+	Revert(ctx context.Context, number uint64, who, comment string, check revision.Check) (revision.Revision, error)
 	Revision(ctx context.Context, number uint64) (revision.Revision, error)
 	Revisions(ctx context.Context, before uint64, limit int) ([]revision.Revision, error)
 	Changes(ctx context.Context, number uint64, from, limit int) ([]revision.Change, error)
@@ -55,11 +53,8 @@ type History interface {
 // Publisher is what is published and what decides about it: see [NewPublisher]. Its methods are safe for concurrent use.
 type Publisher interface {
 	Status() publish.Status
-	// Document is the source's last usable document, without the operators' campaigns; nil before there is one. Nobody changes it, and
-	// another document is another pointer.
-	Document() *campaign.Document
-	// Published is the version that is published, and its index, which nobody changes; or ErrNothingPublished.
-	Published(ctx context.Context) (version string, index []byte, err error)
+	// View is the candidate: what was compiled last, of the source's last usable document. nil before there is one.
+	View() *publish.View
 	PollNow()
 
 	// Versions are those that are kept, newest first.
@@ -118,8 +113,10 @@ type server struct {
 	views    views
 	covers   covers
 	summary  summaries
-	streams  chan struct{} // has a value for each stream of events
-	heavy    chan struct{} // held by the one request that needs much memory
+	streams  slots // of events
+	uploads  slots // of documents to import
+	imports  slots // of documents that have arrived
+	diffs    slots // of versions
 	patterns []pattern
 }
 
@@ -136,7 +133,9 @@ func Handler(c Config) (http.Handler, error) {
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
 	}
-	s := &server{Config: c, streams: make(chan struct{}, cmp.Or(c.MaxStreams, 64)), heavy: make(chan struct{}, 1)}
+	s := &server{
+		Config: c, streams: make(slots, cmp.Or(c.MaxStreams, 64)), uploads: make(slots, maxUploads), imports: make(slots, 1), diffs: make(slots, 1),
+	}
 	s.patterns = s.routes()
 	return s, nil
 }

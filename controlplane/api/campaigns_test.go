@@ -107,7 +107,7 @@ func TestOneCampaign(t *testing.T) {
 func TestIDsOfAnyKind(t *testing.T) {
 	h := start(t, nil)
 	for id, escaped := range map[string]string{
-		"a/b": "a%2Fb", "..": "%2E%2E", "100%": "100%25", "<b>": "%3Cb%3E", "a b?c#d": "a%20b%3Fc%23d", "revert": "revert",
+		"a/b": "a%2Fb", "...": "%2E..", "100%": "100%25", "<b>": "%3Cb%3E", "a b?c#d": "a%20b%3Fc%23d", "revert": "revert",
 	} {
 		got := h.send(t, request{method: "PUT", path: "/campaigns/" + escaped, body: plain(id, "")})
 		require.Equal(t, 201, got.status, "%s: %s", id, got.body)
@@ -116,4 +116,29 @@ func TestIDsOfAnyKind(t *testing.T) {
 		require.Equal(t, http.StatusOK, got.status, location)
 		require.Equal(t, id, decoded[apiv1.Campaign](t, got).ID)
 	}
+}
+
+// Clients take . and .. in a path for steps: the API makes no campaign that they cannot ask for. Those of the source are there, and can be paused.
+func TestIDsThatNoPathCanHave(t *testing.T) {
+	h := start(t, nil)
+	h.publisher.setSource(t, `{"ads":[`+plain(".", "")+`]}`)
+	for _, q := range []request{
+		{method: "POST", path: "/campaigns", body: plain("..", "")},
+		{method: "PUT", path: "/campaigns/%2E%2E", body: plain("..", "")},
+		{method: "POST", path: "/document", body: `{"ads":[` + plain("a", "") + `,` + plain("..", "") + `]}`},
+	} {
+		got := h.send(t, q)
+		require.Equal(t, 422, got.status, "%s", got.body)
+		fields := decoded[apiv1.Invalid](t, got).Fields
+		require.Len(t, fields, 1)
+		require.Equal(t, []string{"id", "invalid_id"}, []string{fields[0].Field, fields[0].Code})
+		if q.path == "/document" {
+			require.Equal(t, 2, fields[0].Row)
+		}
+	}
+	require.Zero(t, h.history.State().Rows.Revision())
+	require.Equal(t, 200, h.send(t, request{method: "PATCH", path: "/campaigns/%2E", body: `{"enabled":false}`}).status)
+	require.Equal(t, 200, h.send(t, request{method: "PATCH", path: "/campaigns/%2E", body: `{"enabled":true}`}).status)
+	require.Equal(t, 200, h.send(t, request{method: "POST", path: "/document", body: `{"ads":[` + plain(".", `,"weight":2`) + `]}`}).status)
+	require.Equal(t, 200, h.send(t, request{method: "PUT", path: "/campaigns/%2E", body: plain(".", `,"weight":3`)}).status)
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/compile"
 	"adsidecar/filter/adindex"
 )
 
@@ -61,11 +61,15 @@ func (s *server) coverage(c *call) error {
 	if first, last := today.AddDate(0, 0, -daysBehind), today.AddDate(0, 0, daysAhead); day.Before(first) || day.After(last) {
 		return badField("day", fmt.Sprintf("day must be from %s to %s, which an index has.", first.Format(time.DateOnly), last.Format(time.DateOnly)))
 	}
-	list, err := s.covered(c.Context(), day)
+	candidate := s.Publisher.View()
+	if candidate == nil || candidate.Index == nil {
+		return errNoIndex
+	}
+	list, err := s.covered(candidate.Index, day)
 	if err != nil {
 		return err
 	}
-	page := apiv1.Page[apiv1.Coverage]{Items: []apiv1.Coverage{}, Total: len(list)}
+	page := apiv1.CoveragePage{Page: apiv1.Page[apiv1.Coverage]{Items: []apiv1.Coverage{}, Total: len(list)}, Basis: s.basis(nil)}
 	first := 0
 	if after != nil {
 		if first, _ = slices.BinarySearchFunc(list, *after, worstFirst); first < len(list) && worstFirst(list[first], *after) == 0 {
@@ -91,24 +95,20 @@ func worstFirst(a, b apiv1.Coverage) int {
 	return cmp.Or(cmp.Compare(b.Without, a.Without), cmp.Compare(a.Country, b.Country), cmp.Compare(a.Lang, b.Lang))
 }
 
-// covered is the coverage of all keys of the published index on a day, worst first.
-func (s *server) covered(ctx context.Context, day time.Time) ([]apiv1.Coverage, error) {
-	version, index, err := s.Publisher.Published(ctx)
-	if err != nil {
-		return nil, err
-	}
+// covered is the coverage of all keys of an index on a day, worst first.
+func (s *server) covered(index *compile.Result, day time.Time) ([]apiv1.Coverage, error) {
 	s.covers.mu.Lock()
 	defer s.covers.mu.Unlock()
-	if s.covers.list != nil && s.covers.version == version && s.covers.day == day.Unix() {
+	if s.covers.list != nil && s.covers.version == index.Version && s.covers.day == day.Unix() {
 		return s.covers.list, nil
 	}
-	r, err := adindex.Reopen(index)
+	r, err := adindex.Reopen(index.Bytes)
 	if err != nil {
 		return nil, err
 	}
 	list := cover(r, day.Unix())
 	slices.SortFunc(list, worstFirst)
-	s.covers.version, s.covers.day, s.covers.list = version, day.Unix(), list
+	s.covers.version, s.covers.day, s.covers.list = index.Version, day.Unix(), list
 	return list, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/campaign"
 	"adsidecar/filter/adindex"
 	"adsidecar/filter/adrequest"
 )
@@ -160,16 +161,64 @@ func adsOf(r *adindex.Reader) ([]ad, error) {
 
 // diffIndexes is what changes from one index to another.
 func diffIndexes(a, b *adindex.Reader, now time.Time) (apiv1.Diff, error) {
-	d := apiv1.Diff{BytesBefore: a.Size(), BytesAfter: b.Size()}
 	before, err := adsOf(a)
 	if err != nil {
-		return d, err
+		return apiv1.Diff{}, err
 	}
 	after, err := adsOf(b)
 	if err != nil {
-		return d, err
+		return apiv1.Diff{}, err
 	}
+	return diff(before, after, a, b, now), nil
+}
+
+// diffOf is what a change makes of what is in force. What cannot be compiled counts as an index without ads: whatever is published, it is
+// not this.
+func (s *server) diffOf(t trial) (apiv1.Diff, error) {
+	before, err := s.indexOf(t.before)
+	if err != nil {
+		return apiv1.Diff{}, err
+	}
+	after := before
+	switch {
+	case t.index != nil:
+		after, err = adindex.Reopen(t.index.Bytes)
+	case t.after != t.before:
+		after, err = s.indexOf(t.after)
+	}
+	if err != nil {
+		return apiv1.Diff{}, err
+	}
+	return diff(enabled(t.before), enabled(t.after), before, after, s.Now()), nil
+}
+
+// indexOf is the index of what is in force: the loop's, where it is of the same.
+func (s *server) indexOf(e *campaign.Effective) (*adindex.Reader, error) {
+	if c := s.Publisher.View(); c != nil && c.Effective == e && c.Index != nil {
+		return adindex.Reopen(c.Index.Bytes)
+	}
+	result, err := s.compile(e.Document, 1)
+	if err != nil {
+		if result, err = s.compile(&campaign.Document{}, 1); err != nil {
+			return nil, err
+		}
+	}
+	return adindex.Reopen(result.Bytes)
+}
+
+// enabled are the campaigns that are not paused, by id.
+func enabled(e *campaign.Effective) []ad {
+	var ads []ad
+	for _, entry := range e.Entries() {
+		if !entry.Campaign.Paused {
+			ads = append(ads, ad{id: entry.Campaign.ID, json: campaign.AppendJSON(nil, entry.Campaign)})
+		}
+	}
+	return ads
+}
+
+func diff(before, after []ad, a, b *adindex.Reader, now time.Time) apiv1.Diff {
+	d := apiv1.Diff{BytesBefore: a.Size(), BytesAfter: b.Size(), Keys: changedKeys(a, b, now)}
 	compareAds(&d, before, after)
-	d.Keys = changedKeys(a, b, now)
-	return d, nil
+	return d
 }

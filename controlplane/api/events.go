@@ -49,6 +49,9 @@ func (s *server) summarize() apiv1.Summary {
 	if i := status.Index; i != nil {
 		sum.Version, sum.PublishedAt, sum.Ads, sum.Keys = i.Version, i.PublishedAt, i.Ads, i.Keys
 	}
+	if o := status.Operators; o != nil {
+		sum.CompiledRevision, sum.RevisionError = o.Compiled, o.Error
+	}
 	if status.Source.AgeSeconds != nil {
 		sum.SourceAge = *status.Source.AgeSeconds
 	}
@@ -65,17 +68,23 @@ func (s *server) summarize() apiv1.Summary {
 	return sum
 }
 
+// getSummary answers with the summary of this moment: who has just changed something sees it.
+func (s *server) getSummary(c *call) error {
+	if _, err := c.params(); err != nil {
+		return err
+	}
+	return c.write(http.StatusOK, s.summarize())
+}
+
 // events streams the summary: at once, and then whenever it is another. An age alone, which grows all the time, is none.
 func (s *server) events(c *call) error {
 	if _, err := c.params(); err != nil {
 		return err
 	}
-	select {
-	case s.streams <- struct{}{}:
-		defer func() { <-s.streams }()
-	default:
+	if s.streams.enter() != nil {
 		return errStreams
 	}
+	defer s.streams.leave()
 	h := c.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
@@ -127,5 +136,7 @@ func (c *call) send(message []byte) bool {
 	if _, err := c.w.Write(message); err != nil {
 		return false
 	}
-	return control.Flush() == nil
+	err := control.Flush()
+	_ = control.SetWriteDeadline(time.Time{}) // over HTTP/2 a deadline that passes between two messages ends the stream
+	return err == nil
 }

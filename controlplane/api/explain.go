@@ -5,9 +5,30 @@ import (
 	"strings"
 	"time"
 
+	"adsidecar/controlplane/apiv1"
 	"adsidecar/controlplane/campaign"
 	"adsidecar/controlplane/compile"
 )
+
+// explained is the answer to /explain.
+type explained struct {
+	compile.Explanation
+	apiv1.Basis
+}
+
+// basis says how what is published stands to what is in force by a view, or to the candidate where that is nil.
+func (s *server) basis(v *view) apiv1.Basis {
+	b := apiv1.Basis{Ahead: true}
+	index, candidate := s.Publisher.Status().Index, s.Publisher.View()
+	if index == nil {
+		return b
+	}
+	b.Version = index.Version
+	if candidate != nil && candidate.Index != nil && candidate.Index.Version == b.Version {
+		b.Ahead = v != nil && (candidate.Rows != v.rows || candidate.Source != v.Source)
+	}
+	return b
+}
 
 // explain answers from what is in force, which is what is served unless a pin or a guard keeps it back.
 func (s *server) explain(c *call) error {
@@ -37,7 +58,7 @@ func (s *server) explain(c *call) error {
 	if err != nil {
 		return badField("", strings.TrimSuffix(err.Error(), ".")+".")
 	}
-	return c.write(http.StatusOK, e)
+	return c.write(http.StatusOK, explained{e, s.basis(v)})
 }
 
 func (s *server) getSource(c *call) error {

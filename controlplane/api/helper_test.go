@@ -64,6 +64,8 @@ type fakePublisher struct {
 	mu       sync.Mutex
 	document *campaign.Document
 	index    *compile.Result
+	view     *publish.View
+	rows     revision.Rows // that it has heard of
 	status   publish.Status
 	versions []apiv1.Version
 	indexes  map[string][]byte
@@ -80,18 +82,19 @@ func (p *fakePublisher) locked(f func()) {
 }
 
 func (p *fakePublisher) Status() (s publish.Status) { p.locked(func() { s = p.status }); return s }
-func (p *fakePublisher) Document() (d *campaign.Document) {
-	p.locked(func() { d = p.document })
-	return d
-}
 
-func (p *fakePublisher) Published(context.Context) (string, []byte, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.index == nil {
-		return "", nil, ErrNothingPublished
-	}
-	return p.index.Version, p.index.Bytes, nil
+// View is of the document alone, as that of a loop that has heard of no row but the first ones; it is another one for another document.
+func (p *fakePublisher) View() (v *publish.View) {
+	p.locked(func() {
+		if p.document == nil {
+			return
+		}
+		if p.view == nil || p.view.Source != p.document || p.view.Index != p.index {
+			p.view = &publish.View{Effective: new(campaign.Overlay).Apply(p.document, p.rows.Campaigns()), Rows: p.rows, Index: p.index}
+		}
+		v = p.view
+	})
+	return v
 }
 
 func (p *fakePublisher) PollNow()              { p.polls.Add(1) }
@@ -152,6 +155,18 @@ func (p *fakePublisher) Confirm(_ context.Context, version, who, comment string)
 
 func (p *fakePublisher) Refuse(_ context.Context, version, who, comment string) error {
 	return p.decide("refuse", version, who, comment)
+}
+
+// follow makes the candidate that of the document under rows.
+func (p *fakePublisher) follow(t testing.TB, rows revision.Rows) {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := new(campaign.Overlay).Apply(p.document, rows.Campaigns())
+	index, err := compile.Compile(e.Document, compile.Params{Now: monday})
+	require.NoError(t, err)
+	p.index, p.rows = index, rows
+	p.view = &publish.View{Effective: e, Rows: rows, Index: index}
 }
 
 // setSource makes a document the source's.
@@ -215,6 +230,7 @@ func start(t testing.TB, change func(*Config)) *harness {
 	h.history, err = revision.New(revision.Config{Store: store, Now: now})
 	require.NoError(t, err)
 	require.NoError(t, h.history.Follow(t.Context()))
+	h.publisher.rows = h.history.State().Rows
 	h.publisher.setSource(t, sourceDocument)
 	core, logs := observer.New(zap.DebugLevel)
 	h.logs = logs

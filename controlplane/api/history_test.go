@@ -32,6 +32,8 @@ func TestRevisionsAndRevert(t *testing.T) {
 
 	conflict := decoded[apiv1.Conflict](t, h.must(t, 412, request{method: "POST", path: "/revisions/1/revert"}))
 	require.JSONEq(t, plain("a", `,"weight":2`), string(conflict.Present.Campaign), "it was changed since")
+	require.Equal(t, []string{"a"}, conflict.IDs)
+	require.Contains(t, conflict.Changed, apiv1.FieldChange{Field: "weight", Before: []byte("2"), After: []byte("null")}, "it would be gone")
 	saved := decoded[apiv1.Saved](t, h.must(t, 200, request{method: "POST", path: "/revisions/2/revert", body: `{"comment":"too much"}`, who: bob}))
 	require.Equal(t, uint64(5), saved.Revision)
 	require.JSONEq(t, plain("a", ""), string(get[apiv1.Campaign](t, h, "/campaigns/a").Campaign))
@@ -43,6 +45,39 @@ func TestRevisionsAndRevert(t *testing.T) {
 	}
 	h.must(t, 404, request{method: "POST", path: "/revisions/9/revert"})
 	require.Equal(t, "invalid_json", codeOf(t, h.must(t, 400, request{method: "POST", path: "/revisions/2/revert", body: `{"foo":1}`})))
+}
+
+// A revert that is too late says what it would have made of what is there.
+func TestTheConflictOfARevert(t *testing.T) {
+	for name, c := range map[string]struct {
+		first string // what is to be undone
+		want  []apiv1.FieldChange
+	}{
+		"to another campaign": {`{"name":"first","weight":3}`, []apiv1.FieldChange{
+			{Field: "name", Before: []byte(`"second"`), After: []byte(`"Spring \u003cscript\u003ealert(1)\u003c/script\u003e"`)},
+			{Field: "weight", Before: []byte("3"), After: []byte("null")},
+		}},
+		"to no pause": {`{"enabled":false}`, []apiv1.FieldChange{
+			{Field: "enabled", Before: []byte("false"), After: []byte("null")},
+			{Field: "name", Before: []byte(`"second"`), After: []byte(`"Spring \u003cscript\u003ealert(1)\u003c/script\u003e"`)},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := start(t, nil)
+			h.must(t, 200, request{method: "PATCH", path: "/campaigns/s1", body: c.first})
+			h.must(t, 200, request{method: "PATCH", path: "/campaigns/s1", body: `{"name":"second"}`})
+			conflict := decoded[apiv1.Conflict](t, h.must(t, 412, request{method: "POST", path: "/revisions/1/revert"}))
+			require.Equal(t, []string{"s1"}, conflict.IDs)
+			require.Equal(t, "s1", conflict.Present.ID)
+			require.Len(t, conflict.Changed, len(c.want))
+			for n, want := range c.want {
+				got := conflict.Changed[n]
+				require.Equal(t, want.Field, got.Field)
+				require.JSONEq(t, string(want.Before), string(got.Before))
+				require.JSONEq(t, string(want.After), string(got.After))
+			}
+		})
+	}
 }
 
 func TestPagesOfChanges(t *testing.T) {
@@ -88,6 +123,9 @@ func TestVersionsPinAndHeld(t *testing.T) {
 	same := get[apiv1.Diff](t, h, "/versions/"+older+"/diff/"+older)
 	require.Equal(t, []int{0, 0, 0, 0}, []int{same.Added, same.Changed, same.Removed, same.Keys})
 	h.must(t, 404, request{method: "GET", path: "/versions/" + older + "/diff/none"})
+	h.publisher.locked(func() { delete(h.publisher.indexes, newest) })
+	require.Equal(t, diff, get[apiv1.Diff](t, h, "/versions/"+older+"/diff/"+newest), "a candidate that is held is not kept")
+	h.publisher.locked(func() { h.publisher.indexes[newest] = h.publisher.index.Bytes })
 
 	require.Equal(t, "not_pinned", codeOf(t, h.must(t, 404, request{method: "GET", path: "/pin"})))
 	require.Equal(t, "not_pinned", codeOf(t, h.must(t, 404, request{method: "DELETE", path: "/pin"})))

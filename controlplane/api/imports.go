@@ -1,88 +1,212 @@
 package api
 
 import (
-	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
-	"strings"
+	"sync"
 	"time"
 
 	"adsidecar/controlplane/apiv1"
 	"adsidecar/controlplane/campaign"
-	"adsidecar/controlplane/compile"
 	"adsidecar/controlplane/revision"
-	"adsidecar/filter/adindex"
 )
 
 const (
 	// maxImport is the longest document that is read, in bytes.
 	maxImport = 128 << 20
+	// maxUploads is how many documents may be on their way at once. What is kept of one takes up to twice its size.
+	maxUploads = 2
 	// importTime is how long an import may take to arrive, and then to be written.
 	importTime = 2 * time.Minute
 )
-
-// hold takes the place of the one request that needs much memory.
-func (s *server) hold() (release func(), err error) {
-	select {
-	case s.heavy <- struct{}{}:
-		return func() { <-s.heavy }, nil
-	default:
-		return nil, errBusy
-	}
-}
 
 func (s *server) importDocument(c *call) error {
 	q, err := c.params("dry_run")
 	if err != nil {
 		return err
 	}
-	dry := false
+	i := importing{call: c}
 	if q.Has("dry_run") {
-		if dry, err = strconv.ParseBool(q.Get("dry_run")); err != nil {
+		if i.dry, err = strconv.ParseBool(q.Get("dry_run")); err != nil {
 			return badField("dry_run", "dry_run must be true or false.")
 		}
 	}
-	comment, err := c.comment()
-	if err != nil {
+	if i.comment, err = c.comment(); err != nil {
 		return err
 	}
-	release, err := s.hold()
-	if err != nil {
+	if err := s.uploads.enter(); err != nil {
 		return err
 	}
-	defer release()
-	c.extend(importTime)
-	im, err := readRows(http.MaxBytesReader(c.w, c.Body, maxImport))
-	if err != nil {
-		return documentProblem(err)
+	if c.wantsLines() {
+		return c.answerInLines(i.run)
 	}
-	if im.found > 0 {
-		return invalidDocument(im.findings, im.found-len(im.findings))
-	}
-	c.extend(importTime)
-	v, err := s.view()
+	answer, err := i.run(nil)
 	if err != nil {
 		return err
-	}
-	after, edits := plan(v, im.campaigns)
-	diff, err := s.diffLists(v.list(), after)
-	if err != nil {
-		return err
-	}
-	answer := apiv1.Imported{DryRun: dry, Diff: diff}
-	if !dry && len(edits) > 0 {
-		r, err := s.History.Apply(c.Context(), revision.ChangeSet{Who: c.who, Comment: comment, Kind: revision.Import, Edits: edits})
-		if err != nil && !errors.Is(err, revision.ErrUnchanged) {
-			return err
-		}
-		answer.Revision = r.Number
 	}
 	return c.write(http.StatusOK, answer)
+}
+
+// importing is an import that is under way.
+type importing struct {
+	*call
+
+	dry     bool
+	comment string
+	told    *progress
+}
+
+// run receives the document in a slot for uploads, and then takes the one of imports: a slow client keeps nobody's document that is here
+// already from being imported. The slot for uploads is given back no earlier, as documents that wait take memory, too.
+func (i *importing) run(told *progress) (apiv1.Imported, error) {
+	i.told = told
+	arrived := sync.OnceFunc(i.s.uploads.leave)
+	defer arrived()
+	campaigns, err := i.receive()
+	if err != nil {
+		return apiv1.Imported{}, err
+	}
+	i.extend(importTime + eventTime) // for the answer as well
+	ctx, cancel := context.WithTimeout(i.Context(), importTime)
+	defer cancel()
+	if err := i.s.imports.wait(ctx); err != nil {
+		return apiv1.Imported{}, err
+	}
+	defer i.s.imports.leave()
+	arrived()
+	var moved error
+	for range saveTries {
+		answer, err := i.make(ctx, campaigns)
+		if !errors.As(err, new(*revision.ConflictError)) && !errors.Is(err, revision.ErrUnchanged) {
+			return answer, err
+		}
+		moved = err
+	}
+	return apiv1.Imported{}, moved
+}
+
+func (i *importing) receive() ([]campaign.Campaign, error) {
+	i.extend(importTime)
+	body := i.told.reading(http.MaxBytesReader(i.w, i.Body, maxImport), i.ContentLength)
+	im, err := readRows(body)
+	switch {
+	case err != nil:
+		return nil, documentProblem(err)
+	case im.found > 0:
+		return nil, invalidDocument(im.findings, im.found-len(im.findings))
+	}
+	return im.campaigns, nil
+}
+
+// make plans the import for what is in force, tries it and writes it. It returns a *revision.ConflictError, or ErrUnchanged, if one of its
+// campaigns is not what the plan was made for any more: then it is to be planned anew, as what is left alone because it is the same may not
+// be.
+func (i *importing) make(ctx context.Context, campaigns []campaign.Campaign) (apiv1.Imported, error) {
+	answer := apiv1.Imported{DryRun: i.dry}
+	i.told.at(apiv1.Checking, 0, len(campaigns))
+	v, err := i.s.view()
+	if err != nil {
+		return answer, err
+	}
+	edits, err := plan(v, campaigns)
+	if err != nil {
+		return answer, err
+	}
+	t := trial{before: v.Effective, after: v.Effective}
+	if len(edits) > 0 {
+		if t, err = i.s.try(v.Effective, i.s.views.under(v.Source, edited(v.rows, edits))); err != nil {
+			return answer, err
+		}
+	}
+	if answer.Diff, err = i.s.diffOf(t); err != nil {
+		return answer, err
+	}
+	i.told.at(apiv1.Checking, len(campaigns), len(campaigns))
+	if i.dry || len(edits) == 0 {
+		return answer, nil
+	}
+	t.index = nil // it may be large, and writing may take long
+	again := false
+	r, err := i.s.History.Apply(ctx, revision.ChangeSet{
+		Who: i.who, Comment: i.comment, Kind: revision.Import, Edits: edits,
+		Progress: func(written, all int) { i.told.at(apiv1.Storing, written, all) },
+		Check: func(ctx context.Context, before, after revision.Rows) error {
+			if candidate := i.s.Publisher.View(); before == v.rows && candidate != nil && candidate.Source == v.Source {
+				return nil // it is what was tried
+			}
+			again = true
+			if err := unmoved(v, before, campaigns); err != nil {
+				return err
+			}
+			return i.s.tryRows(&t)(ctx, before, after)
+		},
+	})
+	if err != nil {
+		return answer, err
+	}
+	answer.Revision = r.Number
+	i.s.adopt(t, r.Number)
+	if again {
+		answer.Diff, err = i.s.diffOf(t)
+	}
+	return answer, err
+}
+
+// plan is the edits that bring campaigns into force. What is in force as it is sent is left alone: an export that comes back makes no campaign
+// of the source an operators' one.
+func plan(v *view, campaigns []campaign.Campaign) ([]revision.RowEdit, error) {
+	var edits []revision.RowEdit
+	var findings []apiv1.FieldError
+	for n := range campaigns {
+		c := &campaigns[n]
+		present, there := v.get(c.ID)
+		sent := campaign.AppendJSON(nil, c)
+		if there && bytes.Equal(present.canonical(), sent) {
+			continue
+		}
+		if f, ok := unreachable(c.ID); ok && !there {
+			f.Row, f.ID = n+1, c.ID
+			findings = append(findings, f)
+		}
+		edits = append(edits, revision.RowEdit{ID: c.ID, After: &revision.Row{Campaign: sent}})
+	}
+	if len(findings) > 0 {
+		return nil, invalidDocument(findings, 0)
+	}
+	return edits, nil
+}
+
+// maxMoved is how many campaigns that others have changed are named.
+const maxMoved = 100
+
+// unmoved returns a *revision.ConflictError for those of the campaigns whose rows are not what they were in a view.
+func unmoved(v *view, now revision.Rows, campaigns []campaign.Campaign) error {
+	var e revision.ConflictError
+	for n := range campaigns {
+		c := &campaigns[n]
+		was, _ := v.rows.Get(c.ID)
+		is, there := now.Get(c.ID)
+		if was.Revision == is.Revision {
+			continue
+		}
+		if e.All++; e.All > maxMoved {
+			continue
+		}
+		conflict := revision.Conflict{ID: c.ID, Wanted: &revision.Row{Campaign: campaign.AppendJSON(nil, c)}}
+		if there {
+			conflict.Present = &is
+		}
+		e.Conflicts = append(e.Conflicts, conflict)
+	}
+	if e.All == 0 {
+		return nil
+	}
+	return &e
 }
 
 // extend moves the deadlines of the connection. Where there is no connection to set them for, as in tests, there is none to pass.
@@ -112,118 +236,4 @@ func documentProblem(err error) error {
 func invalidDocument(findings []apiv1.FieldError, more int) error {
 	body := apiv1.Invalid{Message: "The document is not valid. Nothing was changed.", Code: "invalid_document", Fields: findings, More: more}
 	return &problem{status: http.StatusUnprocessableEntity, body: body, text: body.Message}
-}
-
-// plan is what would be in force with the campaigns, by id, and the edits that make it so. What is in force as it is sent is left alone: an
-// export that comes back makes no campaign of the source an operators' one.
-func plan(v *view, campaigns []campaign.Campaign) (after []item, edits []revision.RowEdit) {
-	after = slices.Clone(v.list())
-	var added []item
-	for n := range campaigns {
-		c := &campaigns[n]
-		at, there := slices.BinarySearchFunc(after, c.ID, func(i item, id string) int { return strings.Compare(i.Campaign.ID, id) })
-		sent := campaign.AppendJSON(nil, c)
-		if there && bytes.Equal(after[at].canonical(), sent) {
-			continue
-		}
-		i := item{Entry: campaign.Entry{Campaign: c, Operator: true}}
-		if there {
-			after[at] = i
-		} else {
-			added = append(added, i)
-		}
-		edits = append(edits, revision.RowEdit{ID: c.ID, After: &revision.Row{Campaign: sent}})
-	}
-	if len(added) > 0 {
-		after = append(after, added...)
-		slices.SortFunc(after, func(a, b item) int { return strings.Compare(a.Campaign.ID, b.Campaign.ID) })
-	}
-	return after, edits
-}
-
-// diffLists is what changes from what is in force to something else. It fails if that could not be served.
-func (s *server) diffLists(before, after []item) (apiv1.Diff, error) {
-	var d apiv1.Diff
-	compareAds(&d, enabled(before), enabled(after))
-	b, err := s.compile(after)
-	if err != nil {
-		return d, err
-	}
-	a, err := s.compile(before)
-	if err != nil { // it cannot be served: whatever is published, this is not it
-		if a, err = s.compile(nil); err != nil {
-			return d, err
-		}
-	}
-	d.BytesBefore, d.BytesAfter, d.Keys = a.Size(), b.Size(), changedKeys(a, b, s.Now())
-	return d, nil
-}
-
-func enabled(items []item) []ad {
-	ads := make([]ad, 0, len(items))
-	for _, i := range items {
-		if !i.Campaign.Paused {
-			ads = append(ads, ad{id: i.Campaign.ID, json: i.canonical()})
-		}
-	}
-	return ads
-}
-
-func (s *server) compile(items []item) (*adindex.Reader, error) {
-	doc := &campaign.Document{Campaigns: make([]campaign.Campaign, len(items))}
-	for n, i := range items {
-		doc.Campaigns[n] = *i.Campaign
-	}
-	result, err := compile.Compile(doc, compile.Params{MaxBytes: s.MaxIndexBytes, Now: s.Now()})
-	if err != nil {
-		return nil, err
-	}
-	return adindex.Reopen(result.Bytes)
-}
-
-// gone says that nobody waits for the answer any more.
-func (c *call) gone() bool { return c.Context().Err() != nil }
-
-// exportPart is how many campaigns are written before the connection's deadline moves.
-const exportPart = 1000
-
-func (s *server) exportDocument(c *call) error {
-	q, err := c.params("origin")
-	if err != nil {
-		return err
-	}
-	f, err := readFilter(q)
-	if err != nil {
-		return err
-	}
-	v, err := s.view()
-	if err != nil {
-		return err
-	}
-	h := c.w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Disposition", `attachment; filename="campaigns.json"`)
-	w := bufio.NewWriterSize(c.w, 64<<10)
-	_, _ = w.WriteString(`{"ads":[`) // Flush has the error
-	separator := "\n"
-	now := s.Now()
-	for n, i := range v.list() {
-		if n%exportPart == 0 {
-			c.extend(time.Minute)
-			if c.gone() {
-				break
-			}
-		}
-		if !f.match(i, now) {
-			continue
-		}
-		_, _ = w.WriteString(separator)
-		_, _ = w.Write(i.canonical())
-		separator = ",\n"
-	}
-	_, _ = w.WriteString("\n]}\n")
-	_ = w.Flush() // the client may be gone
-	return nil
 }

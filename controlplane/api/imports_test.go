@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -68,6 +69,101 @@ func TestAnExportThatComesBackChangesNothing(t *testing.T) {
 	ours := h.must(t, 200, request{method: "GET", path: "/document?origin=operator"})
 	require.NoError(t, json.Unmarshal(ours.body, &document))
 	require.Len(t, document.Ads, 1)
+}
+
+// What somebody else changes between an import's plan and its writing is not lost without a word: the import is planned anew, also for what it
+// left alone because it was the same, and its answer is of what was made.
+func TestAnImportThatMeetsAnEdit(t *testing.T) {
+	for name, sent := range map[string]string{
+		"of what it changes":     plain("s2", `,"weight":7`),
+		"of what it left alone":  `{"id":"s2","video_url":"https://v.example/s2","country":"us","lang":"eng","start_hour":9,"end_hour":17,"labels":["Summer"]}`,
+		"of something else":      plain("other", ""),
+		"of what it wants, too":  plain("s2", `,"name":"bob's"`),
+		"that paused it as well": plain("s2", `,"enabled":false`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bobs := plain("s2", `,"name":"bob's"`)
+			r := &racing{edit: revision.RowEdit{ID: "s2", After: &revision.Row{Campaign: []byte(bobs)}}}
+			h := start(t, func(c *Config) {
+				r.History = c.History
+				c.History = r
+			})
+			done := decoded[apiv1.Imported](t, h.must(t, 200, request{method: "POST", path: "/document", body: `{"ads":[` + plain("a", "") + "," + sent + `]}`}))
+			require.Equal(t, uint64(2), done.Revision)
+			made := get[apiv1.RevisionChanges](t, h, "/revisions/2")
+			want := map[string]string{"a": ""}
+			switch {
+			case strings.Contains(sent, `"other"`):
+				want["other"] = ""
+			case sent != bobs:
+				want["s2"] = bobs
+			}
+			was := map[string]string{}
+			for _, c := range made.Items {
+				was[c.ID] = string(c.Before)
+			}
+			require.Equal(t, want, was)
+			present := get[apiv1.Campaign](t, h, "/campaigns/s2")
+			if want["s2"] != "" {
+				require.JSONEq(t, sent, string(present.Campaign))
+			}
+			for _, ad := range done.Diff.Ads { // of what was applied
+				require.Equal(t, want[ad.ID], string(ad.Before), ad.ID)
+			}
+			require.Len(t, done.Diff.Ads, len(want))
+			before := strings.Replace(sourceDocument, `{"id":"s2","video_url":"https://v.example/s2","country":"us","lang":"eng","start_hour":9,"end_hour":17,"labels":["Summer"]}`, bobs, 1)
+			require.Len(t, compiled(t, before).Bytes, done.Diff.BytesBefore)
+		})
+	}
+}
+
+// Somebody else has just made the very change: nothing is left to do, which the answer says.
+func TestAnImportThatSomebodyElseHasMade(t *testing.T) {
+	r := &racing{edit: revision.RowEdit{ID: "s2", After: &revision.Row{Campaign: []byte(plain("s2", ""))}}}
+	h := start(t, func(c *Config) {
+		r.History = c.History
+		c.History = r
+	})
+	done := decoded[apiv1.Imported](t, h.must(t, 200, request{method: "POST", path: "/document", body: `{"ads":[` + plain("s2", "") + `]}`}))
+	require.Zero(t, done.Revision)
+	require.Zero(t, done.Diff.Changed)
+	require.Empty(t, done.Diff.Ads)
+	require.Equal(t, done.Diff.BytesBefore, done.Diff.BytesAfter)
+	require.Equal(t, uint64(1), h.history.State().Rows.Revision())
+}
+
+// restless is a history in which somebody else always writes first.
+type restless struct {
+	History
+
+	tries int
+}
+
+func (r *restless) Apply(ctx context.Context, c revision.ChangeSet) (revision.Revision, error) {
+	r.tries++
+	row := &revision.Row{Campaign: []byte(plain("b", fmt.Sprintf(`,"weight":%d`, r.tries)))}
+	if _, err := r.History.Apply(ctx, revision.ChangeSet{Who: "bob", Kind: revision.Edit, Edits: []revision.RowEdit{{ID: "b", After: row}}}); err != nil {
+		return revision.Revision{}, err
+	}
+	return r.History.Apply(ctx, c)
+}
+
+func TestAnImportThatIsAlwaysTooLate(t *testing.T) {
+	r := &restless{}
+	h := start(t, func(c *Config) {
+		r.History = c.History
+		c.History = r
+	})
+	document := `{"ads":[` + plain("a", "") + "," + plain("b", `,"priority":1`) + `]}`
+	conflict := decoded[apiv1.Conflict](t, h.must(t, 412, request{method: "POST", path: "/document", body: document}))
+	require.Equal(t, []string{"b"}, conflict.IDs)
+	require.Equal(t, "revision_conflict", conflict.Code)
+	require.Equal(t, "b", conflict.Present.ID)
+	require.Equal(t, []apiv1.FieldChange{
+		{Field: "priority", Before: []byte("null"), After: []byte("1")}, {Field: "weight", Before: []byte("5"), After: []byte("null")},
+	}, conflict.Changed)
+	require.Equal(t, saveTries, r.tries)
+	require.Equal(t, uint64(saveTries), h.history.State().Rows.Revision(), "all are bob's")
 }
 
 func TestDocumentsThatAreNone(t *testing.T) {

@@ -96,15 +96,14 @@ func (c *call) problem(err error) *problem {
 		return errNoRevision
 	case errors.Is(err, ErrNoVersion):
 		return errNoVersion
-	case errors.Is(err, ErrNothingPublished):
-		return errNoIndex
 	case errors.Is(err, ErrNotPinned):
 		return errNotPinned
 	case errors.Is(err, ErrNotHeld):
 		return errNotHeld
-	case errors.Is(err, revision.ErrContended), errors.Is(err, revision.ErrConflict):
+	case errors.Is(err, revision.ErrContended), errors.Is(err, revision.ErrConflict), errors.Is(err, revision.ErrUnchanged):
 		return errContended
 	case errors.Is(err, revision.ErrUnavailable):
+		c.s.Logger.Error("store of changes is unavailable", zap.String("method", c.Method), zap.Error(err))
 		return errUnavailable
 	case errors.Is(err, compile.ErrKeyTooLarge):
 		return newProblem(http.StatusUnprocessableEntity, "key_too_large", "This cannot be served: "+err.Error())
@@ -117,15 +116,22 @@ func (c *call) problem(err error) *problem {
 	return &problem{status: http.StatusInternalServerError, body: web.Internal}
 }
 
-// conflict is 412: somebody else was faster. Of a set of changes the first campaign is shown.
+// conflict is 412: somebody else was faster. Of a set of changes the first campaign is shown, and the others are named.
 func (c *call) conflict(e *revision.ConflictError) *problem {
 	body := apiv1.Conflict{
 		Message: "Somebody else has changed it: " + e.Error() + ". Nothing was changed.", Code: "revision_conflict", Changed: []apiv1.FieldChange{},
 	}
+	for _, of := range e.Conflicts {
+		body.IDs = append(body.IDs, of.ID)
+	}
 	if view, err := c.s.view(); err == nil && len(e.Conflicts) > 0 {
-		if item, ok := view.get(e.Conflicts[0].ID); ok {
-			body.Present = c.s.show(item)
+		first := e.Conflicts[0]
+		item, there := view.get(first.ID)
+		var present []byte
+		if there {
+			body.Present, present = c.s.show(item), item.canonical()
 		}
+		body.Changed = fieldChanges(present, view.under(first.ID, first.Wanted))
 	}
 	return &problem{status: http.StatusPreconditionFailed, body: body}
 }

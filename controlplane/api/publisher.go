@@ -1,15 +1,13 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"sync"
+	"net/http"
 
 	"adsidecar/controlplane/apiv1"
-	"adsidecar/controlplane/campaign"
 	"adsidecar/controlplane/publish"
 	"adsidecar/controlplane/revision"
 )
@@ -19,8 +17,8 @@ type Loop interface {
 	Status() publish.Status
 	View() *publish.View
 	PollNow()
-	Confirm(version string) error
-	Refuse(version string) error
+	Confirm(ctx context.Context, version, who, comment string) error
+	Refuse(ctx context.Context, version, who, comment string) error
 }
 
 // Kept is the part of *revision.Service that a Publisher is made of.
@@ -36,46 +34,11 @@ type publisher struct {
 	Loop
 
 	kept Kept
-
-	mu      sync.Mutex // guards what follows: the last index that was read from the history
-	version string
-	index   []byte
 }
 
 // NewPublisher returns the Publisher of a loop that publishes what the operators of kept say.
 func NewPublisher(loop Loop, kept Kept) Publisher {
 	return &publisher{Loop: loop, kept: kept}
-}
-
-// Document implements Publisher.
-func (p *publisher) Document() *campaign.Document {
-	v := p.View()
-	if v == nil || v.Effective == nil {
-		return nil
-	}
-	return v.Source
-}
-
-// Published implements Publisher. While a pin or a guard keeps the candidate back, the index is read from the history.
-func (p *publisher) Published(ctx context.Context) (string, []byte, error) {
-	status := p.Status()
-	if status.Index == nil {
-		return "", nil, ErrNothingPublished
-	}
-	version := status.Index.Version
-	if v := p.View(); v != nil && v.Index != nil && v.Index.Version == version {
-		return version, v.Index.Bytes, nil
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.version != version {
-		var b bytes.Buffer
-		if _, err := p.kept.ReadVersion(ctx, version, &b); err != nil {
-			return "", nil, fmt.Errorf("read the published index: %w", err)
-		}
-		p.version, p.index = version, b.Bytes()
-	}
-	return version, p.index, nil
 }
 
 // Versions implements Publisher.
@@ -128,17 +91,8 @@ func showPin(p revision.Pin) apiv1.Pin {
 
 // Rollback implements Publisher.
 func (p *publisher) Rollback(ctx context.Context, version, who, comment string) (apiv1.Pin, error) {
-	kept, err := p.kept.Versions(ctx)
-	if err != nil {
-		return apiv1.Pin{}, err
-	}
-	for _, v := range kept {
-		if v.Hash == version {
-			pin, err := p.kept.SetPin(ctx, p.kept.State().Pin.Counter, version, who, comment)
-			return showPin(pin), pinned(err)
-		}
-	}
-	return apiv1.Pin{}, ErrNoVersion
+	pin, err := p.kept.SetPin(ctx, p.kept.State().Pin.Counter, version, who, comment)
+	return showPin(pin), pinned(err)
 }
 
 // Resume implements Publisher.
@@ -169,12 +123,22 @@ func (p *publisher) Held() *apiv1.Held {
 	return &held
 }
 
-// Confirm implements Publisher. Who did is in the audit log.
-func (p *publisher) Confirm(_ context.Context, version, _, _ string) error {
-	return p.Loop.Confirm(version)
+// Confirm implements Publisher.
+func (p *publisher) Confirm(ctx context.Context, version, who, comment string) error {
+	return decided(p.Loop.Confirm(ctx, version, who, comment))
 }
 
-// Refuse implements Publisher, as Confirm does.
-func (p *publisher) Refuse(_ context.Context, version, _, _ string) error {
-	return p.Loop.Refuse(version)
+// Refuse implements Publisher.
+func (p *publisher) Refuse(ctx context.Context, version, who, comment string) error {
+	return decided(p.Loop.Refuse(ctx, version, who, comment))
 }
+
+// decided is the error of deciding on what is held.
+func decided(err error) error {
+	if errors.Is(err, revision.ErrConflict) {
+		return errDecided
+	}
+	return err
+}
+
+var errDecided = newProblem(http.StatusConflict, "decision_changed", "Somebody else has just decided on it: look again.")

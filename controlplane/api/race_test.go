@@ -21,15 +21,25 @@ type racing struct {
 	edit revision.RowEdit
 }
 
-func (r *racing) Apply(ctx context.Context, c revision.ChangeSet) (revision.Revision, error) {
-	var err error
+func (r *racing) race(ctx context.Context) (err error) {
 	r.once.Do(func() {
 		_, err = r.History.Apply(ctx, revision.ChangeSet{Who: "bob", Kind: revision.Edit, Edits: []revision.RowEdit{r.edit}})
 	})
-	if err != nil {
+	return err
+}
+
+func (r *racing) Apply(ctx context.Context, c revision.ChangeSet) (revision.Revision, error) {
+	if err := r.race(ctx); err != nil {
 		return revision.Revision{}, err
 	}
 	return r.History.Apply(ctx, c)
+}
+
+func (r *racing) Revert(ctx context.Context, number uint64, who, comment string, check revision.Check) (revision.Revision, error) {
+	if err := r.race(ctx); err != nil {
+		return revision.Revision{}, err
+	}
+	return r.History.Revert(ctx, number, who, comment, check)
 }
 
 // Somebody who writes between a change's reading and its writing loses nothing: without a condition the change is made of what is there

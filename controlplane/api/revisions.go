@@ -125,9 +125,13 @@ func (s *server) revert(c *call) error {
 	if err != nil {
 		return err
 	}
-	r, err := s.History.Revert(c.Context(), number, c.who, comment)
+	var t trial
+	r, err := s.History.Revert(c.Context(), number, c.who, comment, s.tryRows(&t))
 	if err != nil {
 		return err
 	}
-	return c.write(http.StatusOK, apiv1.Saved{Revision: r.Number, Note: "Revision " + strconv.FormatUint(number, 10) + " is undone."})
+	s.adopt(t, r.Number)
+	return c.write(http.StatusOK, apiv1.Saved{
+		Revision: r.Number, Note: t.addTo("Revision " + strconv.FormatUint(number, 10) + " is undone."),
+	})
 }

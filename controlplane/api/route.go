@@ -53,6 +53,7 @@ func (s *server) routes() []pattern {
 		"explain":             {"GET": quick(s.explain)},
 		"coverage":            {"GET": quick(s.coverage)},
 		"fleet":               {"GET": quick(s.fleet)},
+		"summary":             {"GET": quick(s.getSummary)},
 		"events":              {"GET": lasting(s.events)},
 		"openapi.json":        {"GET": quick(s.document)},
 	}

@@ -8,12 +8,12 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"adsidecar/controlplane/apiv1"
 	"adsidecar/controlplane/campaign"
-	"adsidecar/controlplane/compile"
 	"adsidecar/controlplane/revision"
 )
 
@@ -22,9 +22,9 @@ const saveTries = 5
 
 // edit is what becomes of a campaign.
 type edit struct {
-	after   *revision.Row // nil: what operators say of it is removed
-	checked *campaign.Campaign
-	note    string
+	after *revision.Row // nil: what operators say of it is removed
+	note  string
+	back  bool // the source's campaign is back, which has a note of its own
 }
 
 // decision makes an edit of what is in force: there is false where no campaign of the id is.
@@ -32,11 +32,11 @@ type decision func(i item, there bool) (edit, error)
 
 // row is an edit that stores a campaign.
 func row(c *campaign.Campaign, note string) edit {
-	return edit{after: &revision.Row{Campaign: campaign.AppendJSON(nil, c)}, checked: c, note: note}
+	return edit{after: &revision.Row{Campaign: campaign.AppendJSON(nil, c)}, note: note}
 }
 
 // save changes one campaign under the request's conditions, and answers. Each try sees what is in force anew; the store takes the change
-// only if the row is still what the decision was made of, so nothing is lost.
+// only if the row is still what the decision was made of, so nothing is lost, and if the whole can be compiled with it.
 func (s *server) save(c *call, id string, decide decision) error {
 	if _, err := c.params(); err != nil {
 		return err
@@ -60,27 +60,23 @@ func (s *server) save(c *call, id string, decide decision) error {
 				}
 				continue
 			}
-			return s.preconditionFailed(id, i, there, decide)
+			return s.preconditionFailed(v, id, i, there, decide)
 		}
 		e, err := decide(i, there)
 		if err != nil {
 			return err
 		}
-		if e.checked != nil {
-			if err := s.fits(v, e.checked); err != nil {
-				return err
-			}
-		}
+		var t trial
 		r, err := s.History.Apply(c.Context(), revision.ChangeSet{
 			Who: c.who, Comment: comment, Kind: revision.Edit,
-			Edits: []revision.RowEdit{{ID: id, After: e.after, Match: &i.revision}},
+			Edits: []revision.RowEdit{{ID: id, After: e.after, Match: &i.revision}}, Check: s.tryRows(&t),
 		})
 		var conflict *revision.ConflictError
 		switch {
 		case errors.As(err, &conflict):
 			continue
 		case errors.Is(err, revision.ErrUnchanged):
-			return s.saved(c, http.StatusOK, id, apiv1.Saved{Revision: i.revision, Note: "Nothing changed."})
+			return s.saved(c, http.StatusOK, id, i.revision, edit{note: "Nothing changed."})
 		case err != nil:
 			return err
 		}
@@ -88,7 +84,9 @@ func (s *server) save(c *call, id string, decide decision) error {
 		if !there && e.after != nil {
 			status = http.StatusCreated
 		}
-		return s.saved(c, status, id, apiv1.Saved{Revision: r.Number, Note: e.note})
+		s.adopt(t, r.Number)
+		e.note = t.addTo(e.note)
+		return s.saved(c, status, id, r.Number, e)
 	}
 	return errContended
 }
@@ -110,14 +108,18 @@ func conditionsHold(match, noneMatch *condition, i item, there bool) bool {
 }
 
 // saved answers with the campaign after a change.
-func (s *server) saved(c *call, status int, id string, body apiv1.Saved) error {
+func (s *server) saved(c *call, status int, id string, revision uint64, e edit) error {
 	v, err := s.view()
 	if err != nil {
 		return err
 	}
+	body := apiv1.Saved{Revision: revision, Note: e.note}
 	if i, ok := v.get(id); ok {
 		body.Campaign = s.show(i)
 		c.w.Header().Set("ETag", body.Campaign.ETag)
+		if e.back {
+			body.Note = join(backNote(i), e.note)
+		}
 	}
 	if status == http.StatusCreated {
 		c.w.Header().Set("Location", root+"campaigns/"+url.PathEscape(id))
@@ -125,8 +127,20 @@ func (s *server) saved(c *call, status int, id string, body apiv1.Saved) error {
 	return c.write(status, body)
 }
 
+// backNote is what whoever gives a campaign back to its source is told.
+func backNote(i item) string {
+	if i.Campaign.Paused {
+		return "The campaign follows its source again, which pauses it itself: it stays paused."
+	}
+	return "The source's campaign is in force again."
+}
+
+func join(notes ...string) string {
+	return strings.Join(slices.DeleteFunc(notes, func(n string) bool { return n == "" }), " ")
+}
+
 // preconditionFailed is 412, with what the change would do to what is there now.
-func (s *server) preconditionFailed(id string, i item, there bool, decide decision) error {
+func (s *server) preconditionFailed(v *view, id string, i item, there bool, decide decision) error {
 	body := apiv1.Conflict{
 		Message: "The campaign is not what you saw: somebody else has changed it. Nothing was changed.", Code: "revision_conflict", Changed: []apiv1.FieldChange{},
 	}
@@ -136,15 +150,9 @@ func (s *server) preconditionFailed(id string, i item, there bool, decide decisi
 		present = i.canonical()
 	}
 	if e, err := decide(i, there); err == nil && e.after != nil {
-		after := e.after.Campaign
-		if len(after) == 0 && there { // a pause
-			c := *i.Campaign
-			c.Paused = true
-			after = campaign.AppendJSON(nil, &c)
-		}
-		body.Changed = fieldChanges(present, after)
+		body.Changed = fieldChanges(present, v.under(id, e.after))
 	}
-	return &problem{status: http.StatusPreconditionFailed, body: body, text: body.Message + id}
+	return &problem{status: http.StatusPreconditionFailed, body: body, text: body.Message}
 }
 
 // fieldChanges are the fields in which two canonical campaigns differ, by name.
@@ -165,22 +173,6 @@ func fieldsOf(canonical []byte) map[string]json.RawMessage {
 	m := map[string]json.RawMessage{}
 	_ = json.Unmarshal(canonical, &m) // canonical JSON is valid; none has no fields
 	return m
-}
-
-// fits says whether the campaign can be served beside those that share a country and a language with it.
-func (s *server) fits(v *view, c *campaign.Campaign) error {
-	if c.Paused {
-		return nil
-	}
-	meet := func(a, b string) bool { return a == b || a == campaign.Any || b == campaign.Any }
-	beside := &campaign.Document{Campaigns: []campaign.Campaign{*c}}
-	for _, i := range v.list() {
-		if o := i.Campaign; o.ID != c.ID && meet(o.Country, c.Country) && meet(o.Lang, c.Lang) {
-			beside.Campaigns = append(beside.Campaigns, *o)
-		}
-	}
-	_, err := compile.Compile(beside, compile.Params{MaxBytes: s.MaxIndexBytes, Now: s.Now()})
-	return err
 }
 
 // parse reads a whole campaign.
@@ -208,7 +200,7 @@ func (s *server) createCampaign(c *call) error {
 		if there {
 			return edit{}, errExists
 		}
-		return row(parsed, ""), nil
+		return create(parsed)
 	})
 }
 
@@ -221,7 +213,30 @@ func (s *server) replaceCampaign(c *call) error {
 	if parsed.ID != id {
 		return idChanged()
 	}
-	return s.save(c, id, func(i item, _ bool) (edit, error) { return row(parsed, overrideNote(i)), nil })
+	return s.save(c, id, func(i item, there bool) (edit, error) {
+		if !there {
+			return create(parsed)
+		}
+		return row(parsed, overrideNote(i)), nil
+	})
+}
+
+func create(c *campaign.Campaign) (edit, error) {
+	if f, ok := unreachable(c.ID); ok {
+		return edit{}, &problem{status: http.StatusUnprocessableEntity, body: apiv1.Invalid{
+			Message: "The campaign is not valid.", Code: "invalid_campaign", Fields: []apiv1.FieldError{f},
+		}}
+	}
+	return row(c, ""), nil
+}
+
+// unreachable is what is wrong with an id that no path can have, as clients take it for a step (RFC 3986, section 5.2.4): also %2E, to browsers.
+// Documents of the source may have it.
+func unreachable(id string) (apiv1.FieldError, bool) {
+	if id != "." && id != ".." {
+		return apiv1.FieldError{}, false
+	}
+	return apiv1.FieldError{Field: "id", Code: campaign.ReasonInvalidID, Message: "id: must not be . or .., which no path can have"}, true
 }
 
 // overrideNote is what whoever changes a campaign of the source is told.
@@ -261,7 +276,7 @@ func applyPatch(i item, patch map[string]jsontext.Value) (edit, error) {
 		case enabled == "false" && (i.PausedByOperator || !i.Campaign.Paused):
 			return edit{after: &revision.Row{}, note: "The campaign is paused, and follows its source otherwise."}, nil
 		case (enabled == "true" || enabled == "null") && i.PausedByOperator:
-			return edit{note: "The source's campaign is in force again."}, nil
+			return edit{back: true}, nil
 		}
 	}
 	merged, found := campaign.ParseOne(mergePatch(i.canonical(), patch))
@@ -319,7 +334,7 @@ func (s *server) deleteCampaign(c *call) error {
 		case !i.Operator:
 			return edit{}, errFromSource
 		case i.Overridden != nil:
-			return edit{note: "The source's campaign is in force again."}, nil
+			return edit{back: true}, nil
 		}
 		return edit{note: "The campaign is deleted."}, nil
 	})

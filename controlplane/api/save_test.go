@@ -179,10 +179,23 @@ func TestThePauseOfACampaignThatIsGone(t *testing.T) {
 	require.Equal(t, "operator", get[apiv1.Campaign](t, h, "/campaigns/s1").Origin)
 }
 
-func TestWhatCannotBeServedIsRefused(t *testing.T) {
-	h := start(t, func(c *Config) { c.MaxIndexBytes = 2000 })
-	big := plain("big", "")
-	got := h.must(t, 422, request{method: "POST", path: "/campaigns", body: strings.Replace(big, "/v\"", "/"+strings.Repeat("x", 1900)+"\"", 1)})
-	require.Equal(t, "index_too_large", codeOf(t, got))
-	require.Zero(t, h.history.State().Rows.Len())
+// A campaign that its source pauses, too, stays paused without the operators' pause or override, which they are told.
+func TestWhatTheSourcePausesItself(t *testing.T) {
+	pause := request{method: "PATCH", path: "/campaigns/s1", body: `{"enabled":false}`}
+	for name, c := range map[string]struct{ before, q request }{
+		"taking back a pause":      {pause, request{method: "PATCH", path: "/campaigns/s1", body: `{"enabled":true}`}},
+		"taking it back with null": {pause, request{method: "PATCH", path: "/campaigns/s1", body: `{"enabled":null}`}},
+		"deleting an override":     {request{method: "PATCH", path: "/campaigns/s1", body: `{"weight":3}`}, request{method: "DELETE", path: "/campaigns/s1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := start(t, nil)
+			h.must(t, 200, c.before)
+			h.publisher.setSource(t, strings.Replace(sourceDocument, `"id":"s1",`, `"id":"s1","enabled":false,`, 1))
+			saved := decoded[apiv1.Saved](t, h.must(t, 200, c.q))
+			require.Zero(t, h.history.State().Rows.Len())
+			require.Equal(t, "The campaign follows its source again, which pauses it itself: it stays paused.", saved.Note)
+			require.Equal(t, "paused", saved.Campaign.State)
+			require.False(t, saved.Campaign.PausedByOperator)
+		})
+	}
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -14,7 +15,6 @@ import (
 
 	"adsidecar/controlplane/access"
 	"adsidecar/controlplane/apiv1"
-	"adsidecar/controlplane/compile"
 	"adsidecar/controlplane/counters"
 	"adsidecar/controlplane/publish"
 	"adsidecar/controlplane/xds"
@@ -23,7 +23,7 @@ import (
 func TestExplain(t *testing.T) {
 	h := start(t, nil)
 	h.must(t, 200, request{method: "PUT", path: "/campaigns/s2", body: plain("s2", `,"priority":3`)})
-	e := get[compile.Explanation](t, h, "/explain?country=US&lang=en&at=2027-03-01T10:00:00Z")
+	e := get[explained](t, h, "/explain?country=US&lang=en&at=2027-03-01T10:00:00Z")
 	require.Equal(t, "us/eng", e.Key)
 	require.Len(t, e.Eligible, 1)
 	require.Equal(t, "s2", e.Eligible[0].ID)
@@ -44,16 +44,16 @@ func TestCoverage(t *testing.T) {
 	 {"id":"a","video_url":"https://v.example/a","country":"us","lang":"eng","start_hour":0,"end_hour":24},
 	 {"id":"b","video_url":"https://v.example/b","country":"de","lang":"ger","start_hour":6,"end_hour":12},
 	 {"id":"c","video_url":"https://v.example/c","country":"fr","lang":"fre","start_hour":0,"end_hour":24,"end_at":"2027-03-02T00:05:00Z"}]}`)
-	page := get[apiv1.Page[apiv1.Coverage]](t, h, "/coverage?day=2027-03-02&limit=2")
+	page := get[apiv1.CoveragePage](t, h, "/coverage?day=2027-03-02&limit=2")
 	require.Equal(t, 3, page.Total)
 	require.Equal(t, apiv1.Coverage{Country: "fr", Lang: "fra", Quarters: "-" + strings.Repeat("0", 95), Without: 1435}, page.Items[0])
 	require.Equal(t, apiv1.Coverage{
 		Country: "de", Lang: "deu", Quarters: strings.Repeat("0", 24) + strings.Repeat("1", 24) + strings.Repeat("0", 48), Without: 18 * 60,
 	}, page.Items[1])
-	page = get[apiv1.Page[apiv1.Coverage]](t, h, "/coverage?day=2027-03-02&limit=2&cursor="+page.Next)
+	page = get[apiv1.CoveragePage](t, h, "/coverage?day=2027-03-02&limit=2&cursor="+page.Next)
 	require.Equal(t, []apiv1.Coverage{{Country: "us", Lang: "eng", Quarters: strings.Repeat("1", 96)}}, page.Items)
 	require.Empty(t, page.Next)
-	require.Zero(t, get[apiv1.Page[apiv1.Coverage]](t, h, "/coverage").Items[1].Without, "today all of fr is covered")
+	require.Zero(t, get[apiv1.CoveragePage](t, h, "/coverage").Items[1].Without, "today all of fr is covered")
 	for _, day := range []string{"2027-02-27", "2027-03-15", "soon", "2027-03-01T00:00:00Z"} {
 		h.must(t, 400, request{method: "GET", path: "/coverage?day=" + day, lax: true})
 	}
@@ -71,11 +71,11 @@ func TestCoverageOf20000Keys(t *testing.T) {
 	document := `{"ads":[` + strings.Join(ads, ",") + `]}`
 	h.publisher.setSource(t, document)
 	began := time.Now()
-	page := get[apiv1.Page[apiv1.Coverage]](t, h, "/coverage?limit=1000")
+	page := get[apiv1.CoveragePage](t, h, "/coverage?limit=1000")
 	t.Logf("first page of %d keys in %v", page.Total, time.Since(began))
 	require.Greater(t, page.Total, 19_900, "some of the codes are one language")
 	began = time.Now()
-	require.Len(t, get[apiv1.Page[apiv1.Coverage]](t, h, "/coverage?limit=1000&cursor="+page.Next).Items, 1000)
+	require.Len(t, get[apiv1.CoveragePage](t, h, "/coverage?limit=1000&cursor="+page.Next).Items, 1000)
 	t.Logf("second page in %v", time.Since(began))
 	a := get[apiv1.Page[apiv1.Version]](t, h, "/versions").Items[0].Version
 	h.publisher.setSource(t, strings.Replace(document, `"start_hour":3,`, `"start_hour":4,`, 1))
@@ -83,6 +83,31 @@ func TestCoverageOf20000Keys(t *testing.T) {
 	began = time.Now()
 	require.Equal(t, 1, get[apiv1.Diff](t, h, "/versions/"+a+"/diff/"+b).Keys)
 	t.Logf("diff of two versions in %v", time.Since(began))
+}
+
+// Explanations are of what is in force, coverage is of what was compiled of it last: both say where that is not what is published.
+func TestWhatIsShownMayBeAhead(t *testing.T) {
+	h := start(t, nil)
+	basis := func(version string, explains, covers bool) {
+		t.Helper()
+		require.Equal(t, apiv1.Basis{Version: version, Ahead: explains}, get[explained](t, h, "/explain?country=us&lang=eng").Basis)
+		require.Equal(t, apiv1.Basis{Version: version, Ahead: covers}, get[apiv1.CoveragePage](t, h, "/coverage").Basis)
+	}
+	first := h.publisher.Status().Index
+	basis(first.Version, false, false)
+	h.must(t, 200, request{method: "PATCH", path: "/campaigns/s1", body: `{"enabled":false}`})
+	basis(first.Version, true, false) // the compiler has not heard of it yet
+	h.publisher.follow(t, h.history.State().Rows)
+	basis(first.Version, true, true) // it has, but a guard holds that
+	second := *first
+	second.Version = h.publisher.View().Index.Version
+	h.publisher.locked(func() { h.publisher.status.Index = &second })
+	basis(second.Version, false, false)
+	h.publisher.locked(func() { h.publisher.status.Index = first })
+	basis(first.Version, true, true) // a pin brings the first one back
+	h.publisher.locked(func() { h.publisher.status.Index = nil })
+	basis("", true, true)
+	require.NotEmpty(t, get[apiv1.CoveragePage](t, h, "/coverage").Items)
 }
 
 func TestFleet(t *testing.T) {
@@ -134,6 +159,18 @@ func event(t *testing.T, r *bufio.Reader) apiv1.Summary {
 	return s
 }
 
+// impatient is a server, without credentials, whose own timeouts are short.
+func impatient(t *testing.T, handler http.Handler) *httptest.Server {
+	t.Helper()
+	guard, err := access.New(access.Config{Address: "127.0.0.1:1"})
+	require.NoError(t, err)
+	server := httptest.NewUnstartedServer(guard.Handler(http.NewServeMux(), handler))
+	server.Config.ReadTimeout, server.Config.WriteTimeout = 200*time.Millisecond, 200*time.Millisecond
+	server.Start()
+	t.Cleanup(server.Close)
+	return server
+}
+
 // A stream outlives the server's timeouts, tells of changes, and ends when the program does.
 func TestEvents(t *testing.T) {
 	done := make(chan struct{})
@@ -144,12 +181,7 @@ func TestEvents(t *testing.T) {
 		handler, err = Handler(*c)
 		require.NoError(t, err)
 	})
-	guard, err := access.New(access.Config{Address: "127.0.0.1:1"})
-	require.NoError(t, err)
-	server := httptest.NewUnstartedServer(guard.Handler(http.NewServeMux(), handler))
-	server.Config.ReadTimeout, server.Config.WriteTimeout = 200*time.Millisecond, 200*time.Millisecond
-	server.Start()
-	t.Cleanup(server.Close)
+	server := impatient(t, handler)
 	ask := func() *http.Response {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/api/v1/events", http.NoBody)
 		require.NoError(t, err)
@@ -169,13 +201,37 @@ func TestEvents(t *testing.T) {
 	require.NoError(t, second.Body.Close())
 
 	began := time.Now()
-	_, err = h.publisher.Rollback(t.Context(), first.Version, "bob", "")
+	_, err := h.publisher.Rollback(t.Context(), first.Version, "bob", "")
 	require.NoError(t, err)
 	require.Equal(t, "bob", event(t, r).Pin.Who)
 	h.must(t, 201, request{method: "POST", path: "/campaigns", body: plain("a", "")})
 	require.Equal(t, uint64(1), event(t, r).Revision)
 	require.Greater(t, time.Since(began), 2*server.Config.WriteTimeout)
 	close(done)
+	_, err = r.ReadString('\n')
+	require.EqualError(t, err, "EOF")
+}
+
+// A stream ends with the context of its request, which is over when the session is.
+func TestAStreamEndsWithItsSession(t *testing.T) {
+	h := start(t, nil)
+	handler, err := Handler(Config{History: h.history, Publisher: h.publisher, Fleet: h.fleet, MaxStreams: 1})
+	require.NoError(t, err)
+	session, signOut := context.WithCancel(t.Context())
+	server := impatient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer context.AfterFunc(session, cancel)()
+		defer cancel()
+		handler.ServeHTTP(w, r.WithContext(ctx))
+	}))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/api/v1/events", http.NoBody)
+	require.NoError(t, err)
+	res, err := server.Client().Do(req)
+	require.NoError(t, err)
+	defer func() { _ = res.Body.Close() }()
+	r := bufio.NewReader(res.Body)
+	event(t, r)
+	signOut()
 	_, err = r.ReadString('\n')
 	require.EqualError(t, err, "EOF")
 }
@@ -197,8 +253,15 @@ func TestSummaryAndRates(t *testing.T) {
 	require.Nil(t, f.Envoys[1].Rates)
 	require.Equal(t, &apiv1.Rates{Served: 7, NoAd: 1, Unauthorized: 2}, f.Rates, "not what the connections have together")
 
-	s := &server{Config: Config{History: h.history, Publisher: h.publisher, Fleet: h.fleet, Counters: reported}}
-	require.Equal(t, &apiv1.Rates{Served: 7, NoAd: 1, Unauthorized: 2}, s.summarize().Rates)
+	require.Equal(t, &apiv1.Rates{Served: 7, NoAd: 1, Unauthorized: 2}, get[apiv1.Summary](t, h, "/summary").Rates)
+	h.must(t, 201, request{method: "POST", path: "/campaigns", body: plain("n", "")})
+	h.publisher.locked(func() { h.publisher.status.Operators = &publish.OperatorsStatus{Revision: 1, Error: "index too large"} })
+	got := get[apiv1.Summary](t, h, "/summary")
+	require.Equal(t, []any{uint64(1), uint64(0), "index too large"}, []any{got.Revision, got.CompiledRevision, got.RevisionError})
+	h.publisher.locked(func() { h.publisher.status.Operators = &publish.OperatorsStatus{Revision: 1, Compiled: 1} })
+	got = get[apiv1.Summary](t, h, "/summary")
+	require.Equal(t, []any{uint64(1), uint64(1), ""}, []any{got.Revision, got.CompiledRevision, got.RevisionError})
+
 	age := 4.5
 	for name, c := range map[string]struct {
 		source publish.SourceStatus
@@ -213,7 +276,7 @@ func TestSummaryAndRates(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h.publisher.locked(func() { h.publisher.status.Source = c.source })
-			got := s.summarize()
+			got := get[apiv1.Summary](t, h, "/summary")
 			require.Equal(t, c.want, got.Source)
 			require.Equal(t, c.source.Error, got.SourceError)
 		})

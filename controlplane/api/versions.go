@@ -38,16 +38,15 @@ func (s *server) getVersion(c *call) error {
 	return errNoVersion
 }
 
-// diffVersions compares the bytes of two indexes, so that it needs neither document. One is compared at a time: an index may be large.
+// diffVersions compares the bytes of two indexes, so that it needs neither document. One pair is compared at a time: an index may be large.
 func (s *server) diffVersions(c *call) error {
 	if _, err := c.params(); err != nil {
 		return err
 	}
-	release, err := s.hold()
-	if err != nil {
+	if err := s.diffs.wait(c.Context()); err != nil {
 		return err
 	}
-	defer release()
+	defer s.diffs.leave()
 	a, err := s.index(c, c.args[0])
 	if err != nil {
 		return err
@@ -63,7 +62,11 @@ func (s *server) diffVersions(c *call) error {
 	return c.write(http.StatusOK, d)
 }
 
+// index is that of a version which is kept, or of the candidate: what a guard holds can be compared with what it would replace.
 func (s *server) index(c *call, version string) (*adindex.Reader, error) {
+	if v := s.Publisher.View(); v != nil && v.Index != nil && v.Index.Version == version {
+		return adindex.Reopen(v.Index.Bytes)
+	}
 	var b bytes.Buffer
 	if err := s.Publisher.ReadVersion(c.Context(), version, &b); err != nil {
 		return nil, err

@@ -26,3 +26,31 @@ func TestNothingIsSaidOfCampaignsBeforeTheSourceIsKnown(t *testing.T) {
 	h.publisher.locked(func() { h.publisher.document = document })
 	h.must(t, 404, request{method: "GET", path: "/campaigns/new"})
 }
+
+// What the loop has put together of the same document and rows is taken from it; what is ahead of it is kept until it follows.
+func TestTheLoopsViewIsTaken(t *testing.T) {
+	h := start(t, nil)
+	s := &server{Config: Config{History: h.history, Publisher: h.publisher}}
+	look := func() *view {
+		t.Helper()
+		v, err := s.view()
+		require.NoError(t, err)
+		again, err := s.view()
+		require.NoError(t, err)
+		require.Same(t, v, again)
+		return v
+	}
+	require.Same(t, h.publisher.View().Effective, look().Effective)
+	h.must(t, 200, request{method: "PATCH", path: "/campaigns/s1", body: `{"weight":4}`})
+	ahead := look()
+	require.NotSame(t, h.publisher.View().Effective, ahead.Effective)
+	h.publisher.follow(t, h.history.State().Rows)
+	followed := look()
+	require.Same(t, h.publisher.View().Effective, followed.Effective)
+	require.Equal(t, ahead.list(), followed.list())
+	h.publisher.setSource(t, `{"ads":[]}`)
+	require.Same(t, h.publisher.View().Source, look().Source)
+	require.Len(t, look().list(), 1, "the operators' is there")
+	h.must(t, 200, request{method: "DELETE", path: "/campaigns/s1"})
+	require.Empty(t, look().list())
+}

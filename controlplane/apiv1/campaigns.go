@@ -82,8 +82,10 @@ type Conflict struct {
 	Message string    `json:"message"`
 	Code    string    `json:"code"`
 	Present *Campaign `json:"present,omitempty"` // absent: it was deleted
-	// Changed names the fields in which what was sent, After, differs from what is there, Before.
+	// Changed names the fields in which what was sent, or would be there again, After, differs from what is there, Before.
 	Changed []FieldChange `json:"changed"`
+	// IDs are the campaigns that others have changed, of a revert or an import: at most 100, the first of which is shown.
+	IDs []string `json:"ids,omitempty"`
 }
 
 // FieldChange is a field of a campaign in two states; an absent field is null.
@@ -98,6 +100,34 @@ type Imported struct {
 	DryRun   bool   `json:"dry_run"`
 	Revision uint64 `json:"revision,omitempty"` // absent of a dry run, and if nothing changed
 	Diff     Diff   `json:"diff"`
+}
+
+// Phases of an import.
+const (
+	Receiving = "receive" // Done and Total count bytes
+	Checking  = "check"   // from here on campaigns
+	Storing   = "store"
+)
+
+// ImportEvent is a line of the answer to an import with "Accept: application/x-ndjson". One of the members is there; the last line has the
+// Result or the Error, and no line before it has. A stream that ends without either was cut off: the import may have been made.
+type ImportEvent struct {
+	Progress *ImportProgress `json:"progress,omitempty"`
+	Result   *Imported       `json:"result,omitempty"`
+	Error    *ImportFailure  `json:"error,omitempty"`
+}
+
+// ImportProgress is how far an import is. Phases follow each other in the order of the constants; one may begin anew, or be left out.
+type ImportProgress struct {
+	Phase string `json:"phase"`
+	Done  int64  `json:"done"`
+	Total int64  `json:"total"` // 0: not known
+}
+
+// ImportFailure is the answer that the import would have had without the stream.
+type ImportFailure struct {
+	Status int             `json:"status"`
+	Body   json.RawMessage `json:"body"`
 }
 
 // Diff is what changes from one set of served ads to another: campaigns that are enabled, or of two versions those that an index has.

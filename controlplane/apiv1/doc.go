@@ -11,7 +11,8 @@
 //	PATCH  /campaigns/{id}                JSON merge patch (RFC 7396) of its fields → Saved; {"enabled":false} alone on a source campaign only pauses it
 //	DELETE /campaigns/{id}                → Saved; of an override: the source's is back, which Saved says
 //	GET    /document                      export: {"ads":[…]}, what is in force, streamed; ?origin=operator for the operators' alone
-//	POST   /document?dry_run=true         import {"ads":[…]}: adds and replaces operators' campaigns → Imported
+//	POST   /document?dry_run=true         import {"ads":[…]}: adds and replaces operators' campaigns → Imported; or lines of ImportEvent,
+//	                                      with "Accept: application/x-ndjson"
 //	GET    /revisions?limit=&cursor=      Page[Revision], newest first
 //	GET    /revisions/{n}?limit=&cursor=  RevisionChanges
 //	POST   /revisions/{n}/revert          Comment, optional → Saved, a new revision; 412 Conflict where it was changed since
@@ -26,16 +27,18 @@
 //	POST   /held/{version}/refuse         → 204
 //	GET    /source                        as in /status
 //	POST   /source/poll                   → 202
-//	GET    /explain?country=&lang=&at=    compile.Explanation
-//	GET    /coverage?day=&limit=&cursor=  Page[Coverage], worst first
+//	GET    /explain?country=&lang=&at=    compile.Explanation with the members of Basis
+//	GET    /coverage?day=&limit=&cursor=  CoveragePage, worst first
 //	GET    /fleet                         Fleet
 //	GET    /status                        everything on one page, as in earlier versions
+//	GET    /summary                       Summary
 //	GET    /events                        server-sent events: "status" with Summary whenever it changes
 //	GET    /openapi.json                  this, as an OpenAPI document
 //	GET    /session POST /session DELETE /session   sign-in, see controlplane/access
 //
 // If-Match is optional for PUT, PATCH and DELETE of a campaign, and honoured: without it the last writer wins. A change that asks for what is
-// there already is answered with the present state and makes no revision.
+// there already is answered with the present state and makes no revision. A change after which what is in force could not be compiled is
+// refused, with 422 index_too_large or key_too_large.
 //
 // Writes take an optional header X-Comment, at most 1,000 characters, percent-encoded UTF-8: why the change was made.
 package apiv1

@@ -59,6 +59,20 @@ type Coverage struct {
 	Without int `json:"minutes_without_ad"`
 }
 
+// CoveragePage is a page of the coverage that what is in force by the campaigns gives.
+type CoveragePage struct {
+	Page[Coverage]
+	Basis
+}
+
+// Basis says how an answer about what is in force stands to what is published. The answer to /explain has its members, too.
+type Basis struct {
+	// Version is that of the published index; empty: none is published.
+	Version string `json:"version"`
+	// Ahead says that what is shown is not, or not yet, what is published: a pin, a guard or the compiler is in between.
+	Ahead bool `json:"ahead"`
+}
+
 // Summary is what a page shows of the present state.
 type Summary struct {
 	Version     string    `json:"version"`
@@ -66,13 +80,20 @@ type Summary struct {
 	Ads         int       `json:"ads"`
 	Keys        int       `json:"keys"`
 	Rejected    int       `json:"rejected"`
-	Revision    uint64    `json:"revision"`
-	Pin         *Pin      `json:"pin,omitempty"`
-	Held        *Held     `json:"held,omitempty"`
-	Source      string    `json:"source"`             // ok, stale, failing, unusable
-	SourceAge   float64   `json:"source_age_seconds"` // since the source last gave or confirmed a usable document
-	SourceError string    `json:"source_error,omitempty"`
-	InSync      int       `json:"in_sync"`
-	Behind      int       `json:"behind"`
-	Rates       *Rates    `json:"rates,omitempty"` // of the whole fleet
+	// Revision is the operators' newest, CompiledRevision that of what is published unless a pin or a guard is in between; RevisionError is
+	// why Revision is not compiled.
+	Revision         uint64  `json:"revision"`
+	CompiledRevision uint64  `json:"compiled_revision"`
+	RevisionError    string  `json:"revision_error,omitempty"`
+	Pin              *Pin    `json:"pin,omitempty"`
+	Held             *Held   `json:"held,omitempty"`
+	Source           string  `json:"source"`             // ok, stale, failing, unusable
+	SourceAge        float64 `json:"source_age_seconds"` // since the source last gave or confirmed a usable document
+	SourceError      string  `json:"source_error,omitempty"`
+	InSync           int     `json:"in_sync"`
+	Behind           int     `json:"behind"`
+	Rates            *Rates  `json:"rates,omitempty"` // of the whole fleet
 }
+
+// Stuck reports whether the newest revision cannot be compiled. One that will be in a moment is not.
+func (s *Summary) Stuck() bool { return s.Revision != s.CompiledRevision && s.RevisionError != "" }

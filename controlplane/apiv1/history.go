@@ -64,12 +64,19 @@ type Comment struct {
 // Held is a version that a guard keeps back until an operator confirms or refuses it, or a newer document replaces it.
 type Held struct {
 	Version string    `json:"version"`
+	Base    string    `json:"base,omitempty"` // the version that it would replace
 	Since   time.Time `json:"since"`
-	Reason  string    `json:"reason"` // max_removed_share
-	Message string    `json:"message"`
-	Removed int       `json:"removed"`
-	Served  int       `json:"served"`
-	Share   float64   `json:"share"` // Removed ÷ Served
-	Limit   float64   `json:"limit"`
-	Refused bool      `json:"refused"`
+	// Reason is max_removed_share, or revision_lost: the operators' store knows fewer revisions than what is published was made of.
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+	// Removed are the ads that it removes, of Served that Base can still serve. They are 0 where guards.max_removed_share is 1.
+	Removed int     `json:"removed"`
+	Served  int     `json:"served"`
+	Share   float64 `json:"share"` // Removed ÷ Served
+	Limit   float64 `json:"limit"`
+	Refused bool    `json:"refused"`
+	// RefusedBy, Comment and DecidedAt are the operator's who refused it.
+	RefusedBy string    `json:"refused_by,omitempty"`
+	Comment   string    `json:"comment,omitempty"`
+	DecidedAt time.Time `json:"decided_at,omitzero"`
 }

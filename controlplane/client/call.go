@@ -25,7 +25,6 @@ const (
 	// maxComment is in characters, as the API counts them.
 	maxComment = 1000
 
-	attempts      = 3
 	firstDelay    = 200 * time.Millisecond
 	maxRetryAfter = 5 * time.Second
 )
@@ -89,7 +88,7 @@ func (c *Client) retried(ctx context.Context, method string, do func() error) er
 	delay := firstDelay
 	for attempt := 1; ; attempt++ {
 		err := do()
-		if err == nil || method != http.MethodGet || attempt == attempts {
+		if err == nil || method != http.MethodGet || attempt == c.attempts {
 			return err
 		}
 		after, passing := passing(err)
@@ -173,8 +172,13 @@ func decode[T any](c *Client, response *http.Response) (Answer[T], error) {
 	if err != nil {
 		return Answer[T]{}, err
 	}
+	return parse[T](response.StatusCode, body)
+}
+
+// parse reads an answer, of which only some may be without a body.
+func parse[T any](status int, body []byte) (Answer[T], error) {
 	a := Answer[T]{JSON: bytes.TrimSpace(body)}
-	if len(a.JSON) == 0 && (response.StatusCode == http.StatusNoContent || response.StatusCode == http.StatusAccepted) {
+	if len(a.JSON) == 0 && (status == http.StatusNoContent || status == http.StatusAccepted) {
 		return a, nil
 	}
 	if err := json.Unmarshal(a.JSON, &a.Value); err != nil {

@@ -18,13 +18,25 @@ type CampaignFilter struct {
 
 // Campaigns lists campaigns in pages; limit 0: all.
 func (c *Client) Campaigns(ctx context.Context, f CampaignFilter, limit int) iter.Seq2[Answer[apiv1.Page[apiv1.Campaign]], error] {
+	return pages(limit, func(cursor string, limit int) (Answer[apiv1.Page[apiv1.Campaign]], error) {
+		return c.CampaignPage(ctx, f, cursor, limit)
+	}, func(p apiv1.Page[apiv1.Campaign]) (string, int) { return p.Next, len(p.Items) })
+}
+
+// CampaignPage returns the page of that list with at most limit campaigns after a cursor; empty: the first.
+func (c *Client) CampaignPage(ctx context.Context, f CampaignFilter, cursor string, limit int) (Answer[apiv1.Page[apiv1.Campaign]], error) {
 	q := query("country", f.Country, "lang", f.Lang, "state", f.State, "origin", f.Origin, "q", f.Text)
-	return pages(ctx, c, "/campaigns", q, limit, func(p apiv1.Page[apiv1.Campaign]) (string, int) { return p.Next, len(p.Items) })
+	return page[apiv1.Page[apiv1.Campaign]](ctx, c, "/campaigns", q, cursor, limit)
 }
 
 // Campaign returns one campaign.
 func (c *Client) Campaign(ctx context.Context, id string) (Answer[apiv1.Campaign], error) {
 	return ask[apiv1.Campaign](ctx, c, call{method: http.MethodGet, path: campaignPath(id)})
+}
+
+// CreateCampaign creates a campaign with the id that it names.
+func (c *Client) CreateCampaign(ctx context.Context, campaign json.RawMessage, comment string) (Answer[apiv1.Saved], error) {
+	return ask[apiv1.Saved](ctx, c, call{method: http.MethodPost, path: "/campaigns", body: campaign, comment: comment})
 }
 
 // PutCampaign creates a campaign, if etag is empty, or replaces the one that has this etag. Where that is not what is there, the error has

@@ -8,18 +8,19 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
 
+	"adsidecar/internal/hostname"
 	"adsidecar/internal/web"
 )
 
 // The defaults of Config.
 const (
-	defaultTimeout = 30 * time.Second
-	defaultSilence = 5 * time.Minute
+	defaultTimeout  = 30 * time.Second
+	defaultSilence  = 5 * time.Minute
+	defaultAttempts = 3
 )
 
 // Config says which control plane is asked, and as whom.
@@ -34,19 +35,24 @@ type Config struct {
 	Insecure bool
 	// Timeout bounds a call with its retries, but not one that streams; default: 30 s.
 	Timeout time.Duration
+	// Attempts is how often a read is tried; default: 3.
+	Attempts int
+	// Transport carries the requests in place of connections to the server; nil: there are such.
+	Transport http.RoundTripper
 	// Silence is how long a stream may stand still, and the control plane work on a whole document; default: 5 min.
 	Silence time.Duration
 }
 
 // Client asks one control plane. It is safe for concurrent use.
 type Client struct {
-	http    *http.Client
-	server  string
-	token   string
-	timeout time.Duration
-	silence time.Duration
-	limit   int64 // of an answer in memory, in bytes
-	wait    func(context.Context, time.Duration) error
+	http     *http.Client
+	server   string
+	token    string
+	timeout  time.Duration
+	silence  time.Duration
+	attempts int
+	limit    int64 // of an answer in memory, in bytes
+	wait     func(context.Context, time.Duration) error
 }
 
 // New returns a client. It connects to nothing yet.
@@ -61,11 +67,34 @@ func New(c Config) (*Client, error) {
 	if c.Token != "" && server.Scheme == "http" && !c.Insecure && !loopback(server.Hostname()) {
 		return nil, fmt.Errorf("server %s: a token may be read on the way over plain HTTP; use https", server)
 	}
-	roots, err := web.Roots(c.CAFile)
+	transport := c.Transport
+	if transport == nil {
+		if transport, err = connections(c.CAFile); err != nil {
+			return nil, err
+		}
+	}
+	return &Client{
+		http: &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		server:   strings.TrimSuffix(server.String(), "/"),
+		token:    c.Token,
+		timeout:  cmp.Or(c.Timeout, defaultTimeout),
+		silence:  cmp.Or(c.Silence, defaultSilence),
+		attempts: cmp.Or(c.Attempts, defaultAttempts),
+		limit:    maxAnswer,
+		wait:     wait,
+	}, nil
+}
+
+// connections go to any server whose certificate one of the authorities in caFile signed; empty: the system's.
+func connections(caFile string) (*http.Transport, error) {
+	roots, err := web.Roots(caFile)
 	if err != nil {
 		return nil, err
 	}
-	transport := &http.Transport{
+	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
@@ -73,18 +102,6 @@ func New(c Config) (*Client, error) {
 		IdleConnTimeout:        30 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 		ForceAttemptHTTP2:      true,
-	}
-	return &Client{
-		http: &http.Client{
-			Transport:     transport,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		server:  strings.TrimSuffix(server.String(), "/"),
-		token:   c.Token,
-		timeout: cmp.Or(c.Timeout, defaultTimeout),
-		silence: cmp.Or(c.Silence, defaultSilence),
-		limit:   maxAnswer,
-		wait:    wait,
 	}, nil
 }
 
@@ -119,11 +136,7 @@ func checkToken(token string) error {
 }
 
 func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
+	return strings.EqualFold(host, "localhost") || hostname.Loopback(host)
 }
 
 func wait(ctx context.Context, d time.Duration) error {

@@ -4,5 +4,7 @@
 // are tried again where that may help; a change is sent once, as the server may have made it although its answer was lost. Answers are
 // bounded, redirects are not followed, and what the server refuses is an [*Error].
 //
+// With [Config.Transport] the requests go there in place of a network.
+//
 // The token goes into the Authorization header and nowhere else: errors do not have it, not even where a server sends it back.
 package client

@@ -51,15 +51,21 @@ func (e *FormatError) Unwrap() error { return e.Err }
 
 // problem reads an answer that is an error, of ours or of whatever else answers at that address.
 func (c *Client) problem(response *http.Response) error {
-	e := &Error{Status: response.StatusCode}
+	var after time.Duration
 	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 {
-		e.RetryAfter = time.Duration(min(seconds, int(time.Hour/time.Second))) * time.Second
+		after = time.Duration(min(seconds, int(time.Hour/time.Second))) * time.Second
 	}
-	e.Message = fmt.Sprintf("the server answered with status %d %s", e.Status, http.StatusText(e.Status))
 	body, err := readBounded(response.Body, maxProblem)
 	if err != nil {
-		return e
+		body = nil // it is a problem, whatever it says
 	}
+	return c.refusal(response.StatusCode, body, after)
+}
+
+// refusal is the error of a status and its body.
+func (c *Client) refusal(status int, body []byte, after time.Duration) error {
+	e := &Error{Status: status, RetryAfter: after}
+	e.Message = fmt.Sprintf("the server answered with status %d %s", e.Status, http.StatusText(e.Status))
 	if c.token != "" {
 		body = bytes.ReplaceAll(body, []byte(c.token), []byte("[token]"))
 	}

@@ -16,12 +16,26 @@ type None struct{}
 
 // Revisions lists the operators' changes in pages, the newest first; limit 0: all.
 func (c *Client) Revisions(ctx context.Context, limit int) iter.Seq2[Answer[apiv1.Page[apiv1.Revision]], error] {
-	return pages(ctx, c, "/revisions", nil, limit, func(p apiv1.Page[apiv1.Revision]) (string, int) { return p.Next, len(p.Items) })
+	return pages(limit, func(cursor string, limit int) (Answer[apiv1.Page[apiv1.Revision]], error) {
+		return c.RevisionsPage(ctx, cursor, limit)
+	}, func(p apiv1.Page[apiv1.Revision]) (string, int) { return p.Next, len(p.Items) })
+}
+
+// RevisionsPage returns the page of that list with at most limit revisions after a cursor; empty: the first.
+func (c *Client) RevisionsPage(ctx context.Context, cursor string, limit int) (Answer[apiv1.Page[apiv1.Revision]], error) {
+	return page[apiv1.Page[apiv1.Revision]](ctx, c, "/revisions", nil, cursor, limit)
 }
 
 // Revision returns one revision with its changes, in pages; limit 0: all.
 func (c *Client) Revision(ctx context.Context, number uint64, limit int) iter.Seq2[Answer[apiv1.RevisionChanges], error] {
-	return pages(ctx, c, revisionPath(number), nil, limit, func(p apiv1.RevisionChanges) (string, int) { return p.Next, len(p.Items) })
+	return pages(limit, func(cursor string, limit int) (Answer[apiv1.RevisionChanges], error) {
+		return c.RevisionPage(ctx, number, cursor, limit)
+	}, func(p apiv1.RevisionChanges) (string, int) { return p.Next, len(p.Items) })
+}
+
+// RevisionPage returns the revision with the page of its changes that has at most limit after a cursor; empty: the first.
+func (c *Client) RevisionPage(ctx context.Context, number uint64, cursor string, limit int) (Answer[apiv1.RevisionChanges], error) {
+	return page[apiv1.RevisionChanges](ctx, c, revisionPath(number), nil, cursor, limit)
 }
 
 // Revert makes a new revision that undoes one.
@@ -85,7 +99,23 @@ func (c *Client) Fleet(ctx context.Context) (Answer[apiv1.Fleet], error) {
 	return get[apiv1.Fleet](ctx, c, "/fleet")
 }
 
-// Explain says what a country and language get at a time, zero being now. The value is a compile.Explanation.
+// Summary returns in short what is published, and what keeps newer campaigns from it.
+func (c *Client) Summary(ctx context.Context) (Answer[apiv1.Summary], error) {
+	return get[apiv1.Summary](ctx, c, "/summary")
+}
+
+// Status returns everything about the present state: what GET /status answers, of which a caller decodes what it wants.
+func (c *Client) Status(ctx context.Context) (Answer[json.RawMessage], error) {
+	return get[json.RawMessage](ctx, c, "/status")
+}
+
+// CoveragePage returns at most limit keys after a cursor, empty: the first, of a day such as 2027-03-01.
+func (c *Client) CoveragePage(ctx context.Context, day, cursor string, limit int) (Answer[apiv1.CoveragePage], error) {
+	return page[apiv1.CoveragePage](ctx, c, "/coverage", query("day", day), cursor, limit)
+}
+
+// Explain says what a country and language get at a time, zero being now. The value is a compile.Explanation with the members of
+// apiv1.Basis.
 func (c *Client) Explain(ctx context.Context, country, lang string, at time.Time) (Answer[json.RawMessage], error) {
 	when := ""
 	if !at.IsZero() {

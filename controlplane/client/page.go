@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -12,24 +13,29 @@ import (
 // maxPage is what is asked for at a time.
 const maxPage = 500
 
+// page asks for one page of a list.
+func page[T any](ctx context.Context, c *Client, path string, q url.Values, cursor string, limit int) (Answer[T], error) {
+	asked := url.Values{"limit": {strconv.Itoa(limit)}}
+	maps.Copy(asked, q)
+	if cursor != "" {
+		asked.Set("cursor", cursor)
+	}
+	return ask[T](ctx, c, call{method: http.MethodGet, path: path, query: asked})
+}
+
 // pages reads a list page by page, until it ends or limit items are there; 0: all. A page may have more items than are left of limit.
-// next returns the cursor after a page and the number of its items. After an error there is nothing more.
-func pages[T any](ctx context.Context, c *Client, path string, q url.Values, limit int, next func(T) (string, int)) iter.Seq2[Answer[T], error] {
+// read returns the page after a cursor, and next the cursor after a page and the number of its items. After an error there is nothing more.
+func pages[T any](
+	limit int, read func(cursor string, limit int) (Answer[T], error), next func(T) (string, int),
+) iter.Seq2[Answer[T], error] {
 	return func(yield func(Answer[T], error) bool) {
 		cursor, left := "", limit
 		for {
-			asked := url.Values{}
-			for name, values := range q {
-				asked[name] = values
-			}
-			asked.Set("limit", strconv.Itoa(maxPage))
+			size := maxPage
 			if limit > 0 {
-				asked.Set("limit", strconv.Itoa(min(left, maxPage)))
+				size = min(left, maxPage)
 			}
-			if cursor != "" {
-				asked.Set("cursor", cursor)
-			}
-			a, err := ask[T](ctx, c, call{method: http.MethodGet, path: path, query: asked})
+			a, err := read(cursor, size)
 			if err != nil {
 				yield(Answer[T]{}, err)
 				return

@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"time"
-
-	"adsidecar/controlplane/apiv1"
 )
 
 // watched ends its context when nothing was read for a while.
@@ -67,37 +65,6 @@ func (c *Client) Export(ctx context.Context, origin string, w io.Writer) (int64,
 		return n, fmt.Errorf("export from %s: ended after %d bytes, which are not the whole document: %w", c.server, n, caused(ctx, err))
 	}
 	return n, nil
-}
-
-// ImportOptions are the choices of an import.
-type ImportOptions struct {
-	DryRun  bool // change nothing, and say what would change
-	Comment string
-}
-
-// Import sends a document {"ads":[…]} as it is read from r: it adds and replaces campaigns of the operators, all or none of them.
-func (c *Client) Import(ctx context.Context, r io.Reader, o ImportOptions) (Answer[apiv1.Imported], error) {
-	ctx, watch, done := c.watch(ctx)
-	defer done()
-	var q url.Values
-	if o.DryRun {
-		q = query("dry_run", "true")
-	}
-	// Without the wrapper net/http would close a file that is the caller's.
-	response, err := c.send(ctx, call{ //nolint:bodyclose // decode closes it
-		method: http.MethodPost, path: "/document", query: q, stream: io.NopCloser(watch.reader(r)), comment: o.Comment,
-	})
-	if err != nil {
-		return Answer[apiv1.Imported]{}, fmt.Errorf("import to %s: %w", c.server, caused(ctx, err))
-	}
-	body := response.Body
-	defer func() { _ = body.Close() }() // which was read, or is not wanted
-	response.Body = io.NopCloser(watch.reader(body))
-	a, err := decode[apiv1.Imported](c, response)
-	if err != nil {
-		return Answer[apiv1.Imported]{}, fmt.Errorf("import to %s: %w", c.server, caused(ctx, err))
-	}
-	return a, nil
 }
 
 // query leaves out what is empty.

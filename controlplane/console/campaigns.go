@@ -3,16 +3,19 @@ package console
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
+	"time"
 
 	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/client"
 	"adsidecar/controlplane/compile"
 	"adsidecar/controlplane/zone"
 )
 
 // pageSize is how much a list shows at once.
-const pageSize = "50"
+const pageSize = 50
 
 // row is a campaign in a list.
 type row struct {
@@ -51,12 +54,15 @@ func (c *console) campaigns(r *http.Request) (*view, error) {
 		Filter: filter, Filtered: len(filter) > 0,
 		States: []string{apiv1.Running, apiv1.Scheduled, apiv1.Paused, apiv1.Ended, apiv1.Shadowed},
 	}
-	list, err := paged[apiv1.Campaign](c, r, "/campaigns", filter)
+	page, err := c.api.CampaignPage(r.Context(), client.CampaignFilter{
+		Country: filter.Get("country"), Lang: filter.Get("lang"), State: filter.Get("state"), Origin: filter.Get("origin"), Text: filter.Get("q"),
+	}, cursorOf(r), pageSize)
 	if err != nil {
 		return nil, err
 	}
-	data.Total, data.Next, data.First = list.Total, list.next, list.first
-	for _, campaign := range list.Items {
+	data.Total = page.Value.Total
+	data.First, data.Next = around(r, filter, page.Value.Next)
+	for _, campaign := range page.Value.Items {
 		found, err := newRow(campaign)
 		if err != nil {
 			return nil, err
@@ -66,36 +72,23 @@ func (c *console) campaigns(r *http.Request) (*view, error) {
 	return &view{Template: "campaigns.html", Title: "Campaigns", Section: "campaigns", Data: data}, nil
 }
 
-// list is a page of a list with the addresses of others.
-type list[T any] struct {
-	apiv1.Page[T]
-	next, first string
-}
+// cursorOf is where the page of a list begins that r asks for; empty: at its beginning.
+func cursorOf(r *http.Request) string { return r.URL.Query().Get("cursor") }
 
-// paged asks for the page of a list that r asks for.
-func paged[T any](c *console, r *http.Request, path string, filter url.Values) (list[T], error) {
-	var found list[T]
-	query := url.Values{"limit": {pageSize}}
-	for name, values := range filter {
-		query[name] = values
+// around are the addresses of the first page of a list, empty where this is it, and of the next, empty where there is none.
+func around(r *http.Request, filter url.Values, cursor string) (first, next string) {
+	if cursorOf(r) != "" {
+		first = addressOf(r.URL.Path, filter)
 	}
-	cursor := r.URL.Query().Get("cursor")
 	if cursor != "" {
-		query.Set("cursor", cursor)
-		found.first = addressOf(r.URL.Path, filter)
-	}
-	var err error
-	if found.Page, err = get[apiv1.Page[T]](c, r, path, query); err != nil {
-		return found, err
-	}
-	if found.Next != "" {
-		next := url.Values{"cursor": {found.Next}}
-		for name, values := range filter {
-			next[name] = values
+		query := maps.Clone(filter)
+		if query == nil {
+			query = url.Values{}
 		}
-		found.next = addressOf(r.URL.Path, next)
+		query.Set("cursor", cursor)
+		next = addressOf(r.URL.Path, query)
 	}
-	return found, nil
+	return first, next
 }
 
 func addressOf(path string, query url.Values) string {
@@ -104,6 +97,7 @@ func addressOf(path string, query url.Values) string {
 
 type campaignData struct {
 	row
+	apiv1.Basis
 	Form form
 	// Why it is or is not served now, where its country and language are exact ones.
 	Served  bool
@@ -134,7 +128,7 @@ func campaignView(data campaignData) *view {
 		title = data.ID
 	}
 	data.Zones = zone.Names()
-	return &view{Template: "campaign.html", Title: title, Section: "campaigns", Data: data}
+	return &view{Template: "campaign.html", Title: title, Section: "campaigns", Data: data, basis: data.Basis}
 }
 
 func (c *console) campaign(r *http.Request) (*view, error) {
@@ -150,11 +144,11 @@ func (c *console) campaign(r *http.Request) (*view, error) {
 
 // look finds a campaign with what becomes of it.
 func (c *console) look(r *http.Request, id string) (campaignData, error) {
-	found, err := get[apiv1.Campaign](c, r, "/campaigns/"+segment(id), nil)
+	answer, err := c.api.Campaign(r.Context(), id)
 	if err != nil {
 		return campaignData{}, err
 	}
-	data := campaignData{}
+	found, data := answer.Value, campaignData{}
 	if data.row, err = newRow(found); err != nil {
 		return data, err
 	}
@@ -164,18 +158,25 @@ func (c *console) look(r *http.Request, id string) (campaignData, error) {
 	return data, c.explain(r, &data)
 }
 
-// explain asks why the campaign is or is not served now.
+// explain asks why the campaign is or is not served now. One for many keys is asked of one of them only to learn whether what is shown is
+// published.
 func (c *console) explain(r *http.Request, data *campaignData) error {
-	if data.Fields.Country == "*" || data.Fields.Lang == "*" {
-		return nil
+	country, lang := data.Fields.Country, data.Fields.Lang
+	many := country == "*" || lang == "*"
+	if many {
+		country, lang = "us", "eng"
 	}
-	found, err := get[compile.Explanation](c, r, "/explain", url.Values{"country": {data.Fields.Country}, "lang": {data.Fields.Lang}})
-	var answered *apiError
+	found, err := c.explained(r.Context(), country, lang, time.Time{})
+	var answered *client.Error
 	if errors.As(err, &answered) {
 		return nil // the campaign can be shown and changed without
 	}
 	if err != nil {
 		return err
+	}
+	data.Basis = found.Basis
+	if many {
+		return nil
 	}
 	data.Cycle = len(found.Cycle)
 	for place, ad := range found.Eligible {

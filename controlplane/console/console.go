@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"adsidecar/controlplane/client"
 )
 
 // Config is what the console needs. All of it must be safe for concurrent use.
@@ -34,7 +36,7 @@ var (
 
 // console is safe for concurrent use.
 type console struct {
-	api   http.Client
+	api   *client.Client // asked with the context of asking
 	pages map[string]*template.Template
 	log   *zap.Logger
 	now   func() time.Time
@@ -56,22 +58,27 @@ func Handler(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &console{api: http.Client{Transport: inProcess{cfg.API}, CheckRedirect: noRedirect}, pages: pages, log: cfg.Logger, now: cfg.Now}
+	api, err := newClient(cfg.API, cfg.Logger)
+	if err != nil {
+		return nil, fmt.Errorf("client of the API: %w", err)
+	}
+	c := &console{api: api, pages: pages, log: cfg.Logger, now: cfg.Now}
 
 	mux := http.NewServeMux()
 	for pattern, show := range map[string]func(*http.Request) (*view, error){
-		"GET /{$}":            c.dashboard,
-		"GET /campaigns":      c.campaigns,
-		"GET /campaigns/new":  c.newCampaign,
-		"GET /campaign":       c.campaign,
-		"GET /coverage":       c.coverage,
-		"GET /preview":        c.preview,
-		"GET /history":        c.history,
-		"GET /revisions/{n}":  c.revision,
-		"GET /versions/diff":  c.versionDiff,
-		"GET /fleet":          c.fleet,
-		"POST /campaigns/new": c.createCampaign,
-		"POST /campaign":      c.saveCampaign,
+		"GET /{$}":              c.dashboard,
+		"GET /campaigns":        c.campaigns,
+		"GET /campaigns/new":    c.newCampaign,
+		"GET /campaigns/import": c.importForm,
+		"GET /campaign":         c.campaign,
+		"GET /coverage":         c.coverage,
+		"GET /preview":          c.preview,
+		"GET /history":          c.history,
+		"GET /revisions/{n}":    c.revision,
+		"GET /versions/diff":    c.versionDiff,
+		"GET /fleet":            c.fleet,
+		"POST /campaigns/new":   c.createCampaign,
+		"POST /campaign":        c.saveCampaign,
 
 		"POST /campaign/pause":    c.setEnabled(false),
 		"POST /campaign/unpause":  c.setEnabled(true),
@@ -79,14 +86,15 @@ func Handler(cfg Config) (http.Handler, error) {
 		"POST /revisions/revert":  c.revert,
 		"POST /versions/rollback": c.rollback,
 		"POST /pin/resume":        c.resume,
-		"POST /held/confirm":      c.decideHeld("confirm"),
-		"POST /held/refuse":       c.decideHeld("refuse"),
+		"POST /held/confirm":      c.decideHeld("confirm", (*client.Client).ConfirmHeld),
+		"POST /held/refuse":       c.decideHeld("refuse", (*client.Client).RefuseHeld),
 		"POST /source/poll":       c.poll,
 	} {
 		mux.Handle(pattern, c.handle(show))
 	}
+	mux.Handle("POST /campaigns/import", http.HandlerFunc(c.importDocument))
 	mux.Handle("/", c.handle(func(*http.Request) (*view, error) {
-		return nil, &apiError{status: http.StatusNotFound, Code: "not_found", Message: "There is no page here."}
+		return nil, notFound("There is no page here.")
 	}))
 	mux.Handle("GET "+AssetsPath, Assets())
 	return mux, nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/client"
 )
 
 // span is a run of quarters of an hour of one kind.
@@ -25,11 +26,12 @@ type coverageRow struct {
 }
 
 type coverageData struct {
+	Country, Lang      string // that are looked for
 	Day, Before, After string
 	Today              bool
 	Failure            string
 	Rows               []coverageRow
-	Total              int
+	Total, More        int // More are not shown, where a key is looked for
 	Next, First        string
 }
 
@@ -46,17 +48,22 @@ func (c *console) coverage(r *http.Request) (*view, error) {
 		Today: day.Format(dayLayout) == today.Format(dayLayout),
 	}
 	v := &view{Template: "coverage.html", Title: "Coverage", Section: "coverage"}
-	found, err := paged[apiv1.Coverage](c, r, "/coverage", url.Values{"day": {data.Day}})
-	var answered *apiError
-	if errors.As(err, &answered) && answered.status == http.StatusBadRequest { // a day that no index knows
-		data.Failure, v.Status = answered.Message, answered.status
+	data.Country, data.Lang = strings.TrimSpace(r.URL.Query().Get("country")), strings.TrimSpace(r.URL.Query().Get("lang"))
+	found, err := c.covered(r, data)
+	var answered *client.Error
+	if errors.As(err, &answered) && answered.Status == http.StatusBadRequest { // a day that no index knows
+		data.Failure, v.Status = answered.Message, answered.Status
 		v.Data = data
 		return v, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	data.Total, data.Next, data.First = found.Total, found.next, found.first
+	data.Total, v.basis = found.Total, found.Basis
+	data.First, data.Next = around(r, url.Values{"day": {data.Day}}, found.Next)
+	if data.Country != "" || data.Lang != "" {
+		data.More = found.Total - len(found.Items)
+	}
 	for _, key := range found.Items {
 		spans := spansOf(key.Quarters)
 		data.Rows = append(data.Rows, coverageRow{key, spans, coverageText(key, spans)})
@@ -64,6 +71,43 @@ func (c *console) coverage(r *http.Request) (*view, error) {
 	v.Data = data
 	return v, nil
 }
+
+const (
+	// maxFound is how many keys that were looked for are shown.
+	maxFound = 200
+	// maxPart is how many keys are asked for at a time where all are looked through: the most that the API gives.
+	maxPart = 1000
+)
+
+// covered is the page that r asks for; where a country or language is looked for, it is of all keys with it, and has no other pages.
+func (c *console) covered(r *http.Request, data coverageData) (apiv1.CoveragePage, error) {
+	if data.Country == "" && data.Lang == "" {
+		a, err := c.api.CoveragePage(r.Context(), data.Day, cursorOf(r), pageSize)
+		return a.Value, err
+	}
+	var found apiv1.CoveragePage
+	for cursor := ""; ; {
+		a, err := c.api.CoveragePage(r.Context(), data.Day, cursor, maxPart)
+		if err != nil {
+			return found, err
+		}
+		found.Basis = a.Value.Basis
+		for _, key := range a.Value.Items {
+			if !matches(data.Country, key.Country) || !matches(data.Lang, key.Lang) {
+				continue
+			}
+			if found.Total++; found.Total <= maxFound {
+				found.Items = append(found.Items, key)
+			}
+		}
+		if a.Value.Next == "" || a.Value.Next == cursor {
+			return found, nil
+		}
+		cursor = a.Value.Next
+	}
+}
+
+func matches(asked, code string) bool { return asked == "" || strings.EqualFold(asked, code) }
 
 // spansOf joins equal quarters.
 func spansOf(quarters string) []span {

@@ -2,11 +2,15 @@ package console
 
 import (
 	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
 
 	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/client"
 )
 
 // served is what is read of GET /status.
@@ -54,15 +58,29 @@ type reasonCount struct {
 	Count  int
 }
 
+// status reads GET /status.
+func (c *console) status(ctx context.Context) (served, error) {
+	var s served
+	a, err := c.api.Status(ctx)
+	if err != nil {
+		return s, err
+	}
+	if err := json.Unmarshal(a.JSON, &s); err != nil {
+		return s, fmt.Errorf("decode the status: %w", err)
+	}
+	return s, nil
+}
+
 func (c *console) dashboard(r *http.Request) (*view, error) {
-	var data dashboardData
-	var err error
-	if data.served, err = get[served](c, r, "/status", nil); err != nil {
+	status, err := c.status(r.Context())
+	if err != nil {
 		return nil, err
 	}
-	if data.Fleet, err = get[apiv1.Fleet](c, r, "/fleet", nil); err != nil {
+	fleet, err := c.api.Fleet(r.Context())
+	if err != nil {
 		return nil, err
 	}
+	data := dashboardData{served: status, Fleet: fleet.Value}
 	for reason, count := range data.Rejected.ByReason {
 		data.Reasons = append(data.Reasons, reasonCount{reason, count})
 	}
@@ -73,18 +91,21 @@ func (c *console) dashboard(r *http.Request) (*view, error) {
 }
 
 func (c *console) fleet(r *http.Request) (*view, error) {
-	data, err := get[apiv1.Fleet](c, r, "/fleet", nil)
-	return &view{Template: "fleet.html", Title: "Fleet", Section: "fleet", Data: data}, err
+	fleet, err := c.api.Fleet(r.Context())
+	return &view{Template: "fleet.html", Title: "Fleet", Section: "fleet", Data: fleet.Value}, err
 }
 
 func (c *console) poll(r *http.Request) (*view, error) {
-	return redirect("/?done=poll"), c.do(r, call{method: http.MethodPost, path: "/source/poll"}, nil)
+	_, err := c.api.Poll(r.Context())
+	return redirect("/?done=poll"), err
 }
 
 // decideHeld confirms or refuses the version that a guard holds, by the version that was seen.
-func (c *console) decideHeld(what string) func(*http.Request) (*view, error) {
+func (c *console) decideHeld(
+	what string, decide func(c *client.Client, ctx context.Context, version, comment string) (client.Answer[client.None], error),
+) func(*http.Request) (*view, error) {
 	return func(r *http.Request) (*view, error) {
-		path := "/held/" + segment(r.PostForm.Get("version")) + "/" + what
-		return redirect("/?done=" + what), c.do(r, call{method: http.MethodPost, path: path, header: commented(r)}, nil)
+		_, err := decide(c.api, r.Context(), r.PostForm.Get("version"), comment(r))
+		return redirect("/?done=" + what), err
 	}
 }

@@ -188,8 +188,8 @@ func campaignOf(values url.Values) map[string]any {
 }
 
 // blame puts the API's findings where they belong.
-func (f *form) blame(invalid apiv1.Invalid) {
-	for _, finding := range invalid.Fields {
+func (f *form) blame(findings []apiv1.FieldError) {
+	for _, finding := range findings {
 		finding.Message = strings.TrimPrefix(finding.Message, finding.Field+": ") // it is the form's to name the field
 		name, _, _ := strings.Cut(finding.Field, ".")
 		name, _, _ = strings.Cut(name, "[")
@@ -198,9 +198,6 @@ func (f *form) blame(invalid apiv1.Invalid) {
 		} else {
 			f.Errors = append(f.Errors, sentence(finding.Field, finding.Message))
 		}
-	}
-	if len(invalid.Fields) == 0 {
-		f.Errors = append(f.Errors, invalid.Message)
 	}
 }
 

@@ -83,7 +83,7 @@ func (b *browser) send(t *testing.T, method, path string, form url.Values) (int,
 	if b.token != "" {
 		r.Header.Set("Authorization", "Bearer "+b.token)
 	}
-	client := http.Client{Timeout: 10 * time.Second, CheckRedirect: noRedirect}
+	client := http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answer, err := client.Do(r)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, answer.Body.Close()) }()

@@ -2,7 +2,7 @@ package console
 
 import (
 	"net/http"
-	"net/url"
+	"strconv"
 
 	"adsidecar/controlplane/apiv1"
 )
@@ -15,16 +15,17 @@ type historyData struct {
 }
 
 func (c *console) history(r *http.Request) (*view, error) {
-	versions, err := get[apiv1.Page[apiv1.Version]](c, r, "/versions", nil)
+	versions, err := c.api.Versions(r.Context())
 	if err != nil {
 		return nil, err
 	}
-	revisions, err := paged[apiv1.Revision](c, r, "/revisions", nil)
+	revisions, err := c.api.RevisionsPage(r.Context(), cursorOf(r), pageSize)
 	if err != nil {
 		return nil, err
 	}
-	data := historyData{Versions: versions.Items, Revisions: revisions.Items, Next: revisions.next, First: revisions.first}
-	for _, version := range versions.Items {
+	data := historyData{Versions: versions.Value.Items, Revisions: revisions.Value.Items}
+	data.First, data.Next = around(r, nil, revisions.Value.Next)
+	for _, version := range versions.Value.Items {
 		if version.Published {
 			data.Served = version.Version
 		}
@@ -40,59 +41,75 @@ type revisionData struct {
 }
 
 func (c *console) revision(r *http.Request) (*view, error) {
-	query := url.Values{"limit": {pageSize}}
-	cursor := r.URL.Query().Get("cursor")
-	if cursor != "" {
-		query.Set("cursor", cursor)
-	}
-	found, err := get[apiv1.RevisionChanges](c, r, "/revisions/"+segment(r.PathValue("n")), query)
+	number, err := revisionNumber(r.PathValue("n"))
 	if err != nil {
 		return nil, err
 	}
-	data := revisionData{Revision: found.Revision}
-	if cursor != "" {
-		data.First = r.URL.Path
+	answer, err := c.api.RevisionPage(r.Context(), number, cursorOf(r), pageSize)
+	if err != nil {
+		return nil, err
 	}
-	if found.Next != "" {
-		data.Next = addressOf(r.URL.Path, url.Values{"cursor": {found.Next}})
-	}
-	for _, change := range found.Items {
+	data := revisionData{Revision: answer.Value.Revision}
+	data.First, data.Next = around(r, nil, answer.Value.Next)
+	for _, change := range answer.Value.Items {
 		data.Campaigns = append(data.Campaigns, changeOf(change.ID, change.Before, change.After))
 	}
 	return &view{Template: "revision.html", Title: "Revision " + r.PathValue("n"), Section: "history", Data: data}, nil
 }
 
+func revisionNumber(text string) (uint64, error) {
+	number, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, notFound("There is no such revision.")
+	}
+	return number, nil
+}
+
 type versionDiffData struct {
+	shownDiff
+	From, To string
+}
+
+// shownDiff is a diff with the first of its ads for people.
+type shownDiff struct {
 	apiv1.Diff
-	From, To  string
 	Campaigns []adChange
-	More      int
+	More      int // ads that are not among them
+}
+
+// maxDiff is how many ads of a diff are shown.
+const maxDiff = 200
+
+func showDiff(d apiv1.Diff) shownDiff {
+	ads := d.Ads[:min(len(d.Ads), maxDiff)]
+	return shownDiff{Diff: d, Campaigns: changesOf(ads), More: d.Added + d.Changed + d.Removed - len(ads)}
 }
 
 func (c *console) versionDiff(r *http.Request) (*view, error) {
 	data := versionDiffData{From: r.URL.Query().Get("from"), To: r.URL.Query().Get("to")}
-	var err error
-	if data.Diff, err = get[apiv1.Diff](c, r, "/versions/"+segment(data.From)+"/diff/"+segment(data.To), nil); err != nil {
+	answer, err := c.api.DiffVersions(r.Context(), data.From, data.To)
+	if err != nil {
 		return nil, err
 	}
-	data.Campaigns = changesOf(data.Ads)
-	data.More = data.Added + data.Changed + data.Removed - len(data.Ads)
+	data.shownDiff = showDiff(answer.Value)
 	return &view{Template: "versiondiff.html", Title: "Difference of two versions", Section: "history", Data: data}, nil
 }
 
 func (c *console) revert(r *http.Request) (*view, error) {
-	what := call{method: http.MethodPost, path: "/revisions/" + segment(r.PostForm.Get("n")) + "/revert", header: commented(r)}
-	return redirect("/history?done=reverted"), c.do(r, what, nil)
+	number, err := revisionNumber(r.PostForm.Get("n"))
+	if err != nil {
+		return nil, err
+	}
+	_, err = c.api.Revert(r.Context(), number, comment(r))
+	return redirect("/history?done=reverted"), err
 }
 
 func (c *console) rollback(r *http.Request) (*view, error) {
-	what := call{
-		method: http.MethodPost, path: "/versions/" + segment(r.PostForm.Get("version")) + "/rollback",
-		body: apiv1.Comment{Comment: r.PostForm.Get("comment")},
-	}
-	return redirect("/history?done=rolled"), c.do(r, what, nil)
+	_, err := c.api.Rollback(r.Context(), r.PostForm.Get("version"), comment(r))
+	return redirect("/history?done=rolled"), err
 }
 
 func (c *console) resume(r *http.Request) (*view, error) {
-	return redirect("/history?done=resumed"), c.do(r, call{method: http.MethodDelete, path: "/pin", header: commented(r)}, nil)
+	_, err := c.api.Resume(r.Context(), comment(r))
+	return redirect("/history?done=resumed"), err
 }

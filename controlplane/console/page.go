@@ -10,6 +10,7 @@ import (
 
 	"adsidecar/controlplane/access"
 	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/client"
 )
 
 // maxForm bounds a form: a campaign is at most about 4 KiB, and browsers write a byte as up to three.
@@ -23,6 +24,7 @@ type view struct {
 	Section  string // of the navigation
 	Data     any
 
+	basis    apiv1.Basis // of what the page shows of the campaigns
 	redirect string
 }
 
@@ -31,11 +33,14 @@ func redirect(to string) *view { return &view{redirect: to} }
 // page is what every template gets.
 type page struct {
 	view
-	Identity access.Identity
-	Operator bool // may write
-	SignOut  bool // there is a session to end
-	Pin      *apiv1.Pin
-	Held     *apiv1.Held
+	Identity  access.Identity
+	Operator  bool // may write
+	SignOut   bool // there is a session to end
+	Pin       *apiv1.Pin
+	Held      *apiv1.Held
+	Stuck     *apiv1.Summary // whose revision cannot be compiled
+	Ahead     bool           // what the page shows is not published
+	Published string         // version
 	// Unknown says that what is pinned and held could not be learned.
 	Unknown bool
 	Done    string // what was just done
@@ -49,38 +54,41 @@ var done = map[string]string{
 	"saved":    "The campaign is saved.",
 	"paused":   "The campaign is paused.",
 	"unpaused": "The campaign runs again.",
+	"still":    "It is not paused here any more, but its source has it paused.",
 	"deleted":  "The campaign is deleted.",
 	"restored": "Your campaign is deleted. The source’s campaign with this ID is served again.",
 	"reverted": "The change is undone, as a new revision.",
 	"rolled":   "Rolled back. This version stays until you resume.",
 	"resumed":  "Resumed. The newest version is published from now on.",
 	"confirm":  "The held version is confirmed and will be published.",
-	"refuse":   "The held version is refused. What was served before stays.",
+	"refuse":   "The held version is refused. What was published before stays.",
+	"imported": "The document is imported, as this revision.",
 	"poll":     "The source is being asked now.",
 }
 
 // handle makes a page of what show finds.
 func (c *console) handle(show func(*http.Request) (*view, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = asking(w, r)
 		if r.Method == http.MethodPost {
 			if access.From(r.Context()).Role < access.Operator {
-				c.fail(w, r, &apiError{status: http.StatusForbidden, Code: "read_only", Message: "This account may read but not change anything."})
+				c.fail(w, r, errReadOnly)
 				return
 			}
 			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 			if err := r.ParseForm(); err != nil {
-				c.fail(w, r, &apiError{status: http.StatusBadRequest, Code: "invalid_form", Message: "The form could not be read, or is too large."})
+				c.fail(w, r, &client.Error{Status: http.StatusBadRequest, Code: "invalid_form", Message: "The form could not be read, or is too large."})
 				return
 			}
 		}
-		found, err := show(r)
+		page, err := show(r)
 		switch {
 		case err != nil:
 			c.fail(w, r, err)
-		case found.redirect != "":
-			http.Redirect(w, r, found.redirect, http.StatusSeeOther)
+		case page.redirect != "":
+			http.Redirect(w, r, page.redirect, http.StatusSeeOther)
 		default:
-			c.render(w, r, found)
+			c.render(w, r, page)
 		}
 	})
 }
@@ -91,13 +99,23 @@ type failure struct {
 	Retry                  bool
 }
 
+func notFound(message string) error {
+	return &client.Error{Status: http.StatusNotFound, Code: "not_found", Message: message}
+}
+
+var errReadOnly = &client.Error{Status: http.StatusForbidden, Code: "read_only", Message: "This account may read but not change anything."}
+
 // fail shows why there is no page. Errors that are not the API's are for the log.
 func (c *console) fail(w http.ResponseWriter, r *http.Request, err error) {
+	c.render(w, r, c.failed(r, err))
+}
+
+func (c *console) failed(r *http.Request, err error) *view {
 	status := http.StatusInternalServerError
 	data := failure{Heading: "Something went wrong", Message: "This page could not be made. The log of the control plane says why.", Code: "internal"}
-	var answered *apiError
+	var answered *client.Error
 	if errors.As(err, &answered) {
-		status = answered.status
+		status = answered.Status
 		data.Message, data.Code = answered.Message, answered.Code
 		switch {
 		case status == http.StatusNotFound:
@@ -115,21 +133,12 @@ func (c *console) fail(w http.ResponseWriter, r *http.Request, err error) {
 	} else {
 		c.log.Error("console page", zap.String("path", r.URL.Path), zap.Error(err))
 	}
-	c.render(w, r, &view{Template: "error.html", Status: status, Title: data.Heading, Data: data})
+	return &view{Template: "error.html", Status: status, Title: data.Heading, Data: data}
 }
 
 func (c *console) render(w http.ResponseWriter, r *http.Request, v *view) {
-	id := access.From(r.Context())
-	p := page{
-		view: *v, Identity: id, Operator: id.Role >= access.Operator, SignOut: id.Via != access.ViaLoopback && r.Header.Get("Authorization") == "",
-		Done: done[r.URL.Query().Get("done")], Here: r.URL.RequestURI(), Now: c.now().UTC(),
-	}
-	var pinErr, heldErr error
-	p.Pin, pinErr = find[apiv1.Pin](c, r, "/pin")
-	p.Held, heldErr = find[apiv1.Held](c, r, "/held")
-	p.Unknown = pinErr != nil || heldErr != nil
-	var body bytes.Buffer
-	if err := c.pages[v.Template].ExecuteTemplate(&body, "layout.html", p); err != nil {
+	body, err := c.page(r, v)
+	if err != nil {
 		c.log.Error("console page", zap.String("path", r.URL.Path), zap.Error(err))
 		http.Error(w, "This page could not be made. The log of the control plane says why.", http.StatusInternalServerError)
 		return
@@ -139,5 +148,22 @@ func (c *console) render(w http.ResponseWriter, r *http.Request, v *view) {
 	if v.Status != 0 {
 		w.WriteHeader(v.Status)
 	}
-	_, _ = w.Write(body.Bytes()) // the client may be gone
+	_, _ = w.Write(body) // the client may be gone
+}
+
+// page is the HTML of a page.
+func (c *console) page(r *http.Request, v *view) ([]byte, error) {
+	id := access.From(r.Context())
+	p := page{
+		view: *v, Identity: id, Operator: id.Role >= access.Operator, SignOut: id.Via != access.ViaLoopback && r.Header.Get("Authorization") == "",
+		Done: done[r.URL.Query().Get("done")], Here: r.URL.RequestURI(), Now: c.now().UTC(), Ahead: v.basis.Ahead, Published: v.basis.Version,
+	}
+	summary, err := c.api.Summary(r.Context())
+	p.Unknown, p.Pin, p.Held = err != nil, summary.Value.Pin, summary.Value.Held
+	if summary.Value.Stuck() {
+		p.Stuck = &summary.Value
+	}
+	var body bytes.Buffer
+	err = c.pages[v.Template].ExecuteTemplate(&body, "layout.html", p)
+	return body.Bytes(), err
 }

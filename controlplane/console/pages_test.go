@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -16,7 +17,7 @@ import (
 
 // paths are all pages that a sample has.
 var paths = []string{
-	"/", "/campaigns", "/campaigns/new", "/campaign?id=always", "/campaign?id=evening", "/campaign?id=house", "/campaign?id=paused%2Fone",
+	"/", "/campaigns", "/campaigns/new", "/campaigns/import", "/campaign?id=always", "/campaign?id=evening", "/campaign?id=house", "/campaign?id=paused%2Fone",
 	"/campaign?id=launch", "/campaign?id=winter", "/coverage", "/preview", "/preview?country=us&lang=eng", "/history", "/revisions/41",
 	"/versions/diff?from=a&to=b", "/fleet",
 }
@@ -29,19 +30,52 @@ func TestPages(t *testing.T) {
 		change func(*fakeapi.API)
 		status int
 		shows  []string
+		hides  string
 	}{
 		"the dashboard": {path: "/", shows: []string{
 			"3f6c1a9be04d", "since 2027-01-04 09:00 UTC (3 h 0 min)", "18,204", "Last usable document: 12 s ago", "1 in sync", "1 behind", "Ads served1833.9",
-			"No ad12.6", "Invalid country 9", "204spring-1", `is "usa"`, "Held back.", "13,107 of 18,204 ads (72 %, allowed are 50 %)", "Refuse it",
+			"No ad12.6", "Invalid country 9", "204spring-1", `is "usa"`, "Held. Version a81b02c4d7e9 is not published in the place of 3f6c1a9be04d: it removes more ads than the guard allows.", "13,107 of 18,204 ads (72 %, allowed are 50 %)", "Refuse it", "mend the source’s document or undo the change", "Published version",
 		}},
 		"the dashboard before anything is published": {path: "/", empty: true, shows: []string{
 			"None yet", "No usable document yet", "No Envoy is connected", "Not known", "Rejected ads 0 None.",
 		}},
 		"a pin, on every page": {path: "/fleet", change: func(a *fakeapi.API) { a.Pin = pinned }, shows: []string{
-			"Pinned. Version 11d2e3f4a5b6 stays served: pinned by olga at 2027-01-04 12:00 UTC, “spring went wrong”", "A newer version, a81b02c4d7e9, waits.", "Resume",
+			"Pinned. Version 11d2e3f4a5b6 stays published: pinned by olga at 2027-01-04 12:00 UTC, “spring went wrong”", "A newer version, a81b02c4d7e9, waits.", "Resume",
 		}},
-		"a held version that was refused": {path: "/", change: func(a *fakeapi.API) { a.Held.Refused = true }, shows: []string{
-			"Refused.", "stays until a newer document comes", "Confirm: publish it",
+		"a held version that was refused": {path: "/", change: func(a *fakeapi.API) {
+			a.Held.Refused, a.Held.RefusedBy, a.Held.Comment, a.Held.DecidedAt = true, "olga", "ask sales <b>", noon
+		}, shows: []string{
+			"Refused. Version", "Refused by olga at 2027-01-04 12:00 UTC, “ask sales <b>”. What was published before stays until the campaigns change again.", "Confirm: publish it",
+		}},
+		"a held version without some of the operators’ changes": {path: "/fleet", change: func(a *fakeapi.API) {
+			a.Held = &apiv1.Held{Version: "a81b02c4d7e9ff1023", Base: "3f6c1a9be04d5d22c7", Since: noon, Reason: "revision_lost", Message: "The store is at revision 0."}
+		}, shows: []string{
+			"Held. Version a81b02c4d7e9 is not published in the place of 3f6c1a9be04d: operators’ changes are missing. The store is at revision 0. Restore the operators’ store from its backup",
+		}},
+		"a held version of a reason that is new": {path: "/fleet", change: func(a *fakeapi.API) {
+			a.Held = &apiv1.Held{Version: "a81b02c4d7e9ff1023", Since: noon, Reason: "moon", Message: "The moon is full."}
+		}, shows: []string{"Held. Version a81b02c4d7e9 is not published. The moon is full. Held since"}},
+		"a revision that cannot be compiled, on every page": {path: "/fleet", change: func(a *fakeapi.API) { a.Strand(44, 41, "index: 65 MiB are more than 64 MiB") }, shows: []string{
+			"Not compiled. Revision 44, the operators’ newest, cannot be published: index: 65 MiB are more than 64 MiB. Games go on with revision 41", "Undo a change in the history",
+		}},
+		"a revision that cannot be compiled, on the dashboard": {path: "/", change: func(a *fakeapi.API) { a.Strand(44, 0, "no") }, shows: []string{
+			"cannot be published: no. Games go on with what was published before.",
+		}},
+		"a campaign that is not published": {path: "/campaign?id=always", change: func(a *fakeapi.API) { a.Basis.Ahead = true }, shows: []string{
+			"Not published. This page shows what the campaigns give as they are now. Games get version 3f6c1a9be04d: a newer one is held.",
+		}},
+		"a campaign for everybody that is not published": {path: "/campaign?id=house", change: func(a *fakeapi.API) { a.Basis.Ahead = true }, shows: []string{
+			"Not published. This page", "It is for many countries or languages", "It may be served now",
+		}},
+		"a preview that a pin holds back": {path: "/preview?country=us&lang=eng", change: func(a *fakeapi.API) {
+			a.Basis.Ahead, a.Pin, a.Held.Refused = true, pinned, true
+		}, shows: []string{"Games get version 3f6c1a9be04d: it is pinned; a newer one is refused."}},
+		"a coverage of what cannot be compiled": {path: "/coverage", change: func(a *fakeapi.API) {
+			a.Basis, a.Held = apiv1.Basis{Ahead: true}, nil
+			a.Strand(44, 41, "no")
+		}, shows: []string{"Games get nothing yet: the newest revision cannot be compiled."}},
+		"a coverage of what is on its way": {path: "/coverage", change: func(a *fakeapi.API) { a.Basis.Ahead, a.Held = true, nil }, shows: []string{
+			"Not published yet. This page", "the newer one is on its way.",
 		}},
 		"the campaigns": {path: "/campaigns", shows: []string{
 			"6 campaigns.", "us / eng", "17:00–02:00 next day", "fri, sat, America/New_York", "operator, replaces the source’s", "source, paused here", "any / any",
@@ -63,13 +97,22 @@ func TestPages(t *testing.T) {
 			"Served in its place: always, javascript.", "What differs from the source’s campaign", "From hour1817",
 		}},
 		"a campaign for everybody": {path: "/campaign?id=house", shows: []string{
-			"the source’s document", "It is for many countries or languages", "replaces the source’s",
+			"the source’s document", "It is for many countries or languages", "replaces the source’s", "It may be served now",
 		}},
 		"a campaign that is paused":    {path: "/campaign?id=paused%2Fone", shows: []string{"Paused", "paused here by an operator", "Unpause"}},
 		"a campaign that is not there": {path: "/campaign?id=nobody", status: 404, shows: []string{"Not found", "There is no such thing."}},
 		"the coverage": {path: "/coverage", shows: []string{
 			"44 pairs", "any / ita 15 min No ad 23:45–24:00.", "jp / jpn", "1,440 min No ad all day.", "832 min No ad 00:00–06:00, 16:00–16:15 in part, 16:15–24:00.", "An ad at every minute.",
 		}},
+		"the coverage of a language, of two pages of the API": {path: "/coverage?lang=ITA", change: func(a *fakeapi.API) { a.PageSize = 3 }, shows: []string{
+			"1 pair of country and language matches, those", "any / ita 15 min",
+		}},
+		"the coverage of a key that is not there": {path: "/coverage?country=us&lang=ita", shows: []string{"No key matches", "Show all"}},
+		"the coverage of many keys": {path: "/coverage?lang=eng", change: func(a *fakeapi.API) {
+			for range 5 {
+				a.Coverage = append(a.Coverage, a.Coverage[4:]...)
+			}
+		}, shows: []string{"1,280 pairs of country and language match, those", "1,080 more are not shown."}},
 		"no coverage": {path: "/coverage", empty: true, shows: []string{
 			"No country and language has a campaign on this day",
 		}},
@@ -81,7 +124,7 @@ func TestPages(t *testing.T) {
 		}},
 		"a preview without an ad": {path: "/preview?country=us&lang=eng", empty: true, shows: []string{"No ad", "404"}},
 		"the history": {path: "/history", shows: []string{
-			"3f6c1a9be04d served", "Roll back", "no longer kept", "revert of 38, 1 campaign", "301 campaigns", "Evening hours, as agreed with sales",
+			"3f6c1a9be04d published", "Roll back", "no longer kept", "revert of 38, 1 campaign", "301 campaigns", "Evening hours, as agreed with sales",
 		}},
 		"no history": {path: "/history", empty: true, shows: []string{
 			"Nothing was published yet.", "No operator changed anything yet.",
@@ -93,6 +136,9 @@ func TestPages(t *testing.T) {
 		"two versions": {path: "/versions/diff?from=a&to=b", shows: []string{
 			"Added1Changed1Removed1", "launch added", "Weight13", "old removed", "Roll back to b",
 		}},
+		"a version that is held, and what it would replace": {path: "/versions/diff?from=a&to=b", change: func(a *fakeapi.API) {
+			a.Held = &apiv1.Held{Version: "b", Base: "a", Reason: "max_removed_share"}
+		}, shows: []string{"See what would change.", "launch added"}, hides: "Roll back to b"},
 		"two versions that are the same": {path: "/versions/diff?from=a&to=b", empty: true, shows: []string{"Both serve the same ads."}},
 		"the fleet": {path: "/fleet", shows: []string{
 			"edge-eu-1", "1523.4 ads and 12.6 without an ad per second", "rejecting", "index has format 4", "1 h 30 min ago", "edge-us-2 gone",
@@ -114,11 +160,28 @@ func TestPages(t *testing.T) {
 			}
 			require.Equal(t, tc.status, status)
 			text := visible(t, page)
+			if tc.hides != "" {
+				require.NotContains(t, text, tc.hides)
+			}
 			for _, words := range tc.shows {
 				require.Contains(t, text, words)
 			}
 		})
 	}
+}
+
+// TestWhatIsPublishedIsNotCalledAhead, whatever is pinned and held.
+func TestWhatIsPublishedIsNotCalledAhead(t *testing.T) {
+	api := fakeapi.Sample(noon)
+	api.Pin = &apiv1.Pin{Version: "11d2e3f4a5b6c7d8e9", Who: "olga", At: noon}
+	b := open(t, api)
+	for _, path := range paths {
+		_, page := b.get(t, path)
+		require.NotContains(t, visible(t, page), "Not published", path)
+	}
+	api.Strand(41, 41, "an error of a poll")
+	_, page := b.get(t, "/")
+	require.NotContains(t, visible(t, page), "Not compiled")
 }
 
 // TestForeignTextIsHarmless: names, reasons and addresses of others stay text, on every page.
@@ -165,15 +228,27 @@ func TestWithoutAGuard(t *testing.T) {
 		handler.ServeHTTP(w, r)
 		require.Equal(t, http.StatusForbidden, w.Code)
 	}
+	media, form := formOf(t, field{"file", goodDocument})
+	r := httptest.NewRequest(http.MethodPost, "/campaigns/import", bytes.NewReader(form))
+	r.Header.Set("Content-Type", media)
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	require.Equal(t, http.StatusForbidden, w.Code)
 	require.Empty(t, api.Writes())
 }
 
 func TestAnAPIThatIsAway(t *testing.T) {
 	api := fakeapi.Sample(noon)
 	api.Broken = true
-	b := open(t, api)
+	asked := 0
+	b := open(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		api.ServeHTTP(w, r)
+	}))
+	_, _ = b.get(t, "/fleet")
+	require.Equal(t, 2, asked, "the fleet and what the notices are made of, each once")
 	for _, path := range paths {
-		if path == "/campaigns/new" || path == "/preview" {
+		if path == "/campaigns/new" || path == "/campaigns/import" || path == "/preview" {
 			continue // they ask nothing
 		}
 		status, page := b.get(t, path)
@@ -202,8 +277,7 @@ func TestTheAPIIsAskedAsWhoAsksForThePage(t *testing.T) {
 	_, _, _ = b.post(t, "/pin/resume", url.Values{})
 	require.Equal(t, []string{
 		"GET /api/v1/fleet olga operator Bearer " + operatorToken,
-		"GET /api/v1/pin olga operator Bearer " + operatorToken,
-		"GET /api/v1/held olga operator Bearer " + operatorToken,
+		"GET /api/v1/summary olga operator Bearer " + operatorToken,
 		"DELETE /api/v1/pin olga operator Bearer " + operatorToken,
 	}, asked)
 }

@@ -1,12 +1,16 @@
 package console
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
+	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/client"
 	"adsidecar/controlplane/compile"
 )
 
@@ -29,7 +33,7 @@ type previewData struct {
 	Country, Lang, At string
 	Failure           string
 	Asked             bool
-	Found             compile.Explanation
+	Found             explanation
 	Turns             []turn
 	More              int // turns that are not shown
 	Shares            []share
@@ -44,21 +48,21 @@ func (c *console) preview(r *http.Request) (*view, error) {
 		v.Data = data
 		return v, nil
 	}
-	ask := url.Values{"country": {data.Country}, "lang": {data.Lang}}
-	if data.At != "" {
-		ask.Set("at", instantOf(data.At))
+	at, err := instantOf(data.At)
+	var found explanation
+	if err == nil {
+		found, err = c.explained(r.Context(), data.Country, data.Lang, at)
 	}
-	found, err := get[compile.Explanation](c, r, "/explain", ask)
-	var answered *apiError
-	if errors.As(err, &answered) && answered.status < http.StatusInternalServerError && answered.status != http.StatusNotFound {
-		data.Failure, v.Status = answered.Message, answered.status
+	var answered *client.Error
+	if errors.As(err, &answered) && answered.Status < http.StatusInternalServerError && answered.Status != http.StatusNotFound {
+		data.Failure, v.Status = answered.Message, answered.Status
 		v.Data = data
 		return v, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	data.Asked, data.Found = true, found
+	data.Asked, data.Found, v.basis = true, found, found.Basis
 	for _, ad := range found.Eligible {
 		data.Shares = append(data.Shares, share{Ad: ad})
 	}
@@ -76,12 +80,36 @@ func (c *console) preview(r *http.Request) (*view, error) {
 	return v, nil
 }
 
-// instantOf reads what browsers make of a time field, which has no offset: UTC. All else is the API's to judge.
-func instantOf(text string) string {
-	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05"} {
+// explanation is what the API answers to /explain.
+type explanation struct {
+	compile.Explanation
+	apiv1.Basis
+}
+
+// explained asks what a country and language get; at zero: now.
+func (c *console) explained(ctx context.Context, country, lang string, at time.Time) (explanation, error) {
+	var e explanation
+	a, err := c.api.Explain(ctx, country, lang, at)
+	if err != nil {
+		return e, err
+	}
+	if err := json.Unmarshal(a.JSON, &e); err != nil {
+		return e, fmt.Errorf("decode explanation: %w", err)
+	}
+	return e, nil
+}
+
+// instantOf reads a time with an offset, or what browsers make of a time field, which has none: UTC. Zero for an empty text.
+func instantOf(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02T15:04:05"} {
 		if t, err := time.Parse(layout, text); err == nil {
-			return t.Format(time.RFC3339)
+			return t, nil
 		}
 	}
-	return text
+	return time.Time{}, &client.Error{
+		Status: http.StatusBadRequest, Code: "invalid_at", Message: "The time must be one such as 2027-03-01T08:00:00Z.",
+	}
 }

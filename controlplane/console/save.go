@@ -8,41 +8,39 @@ import (
 	"net/url"
 
 	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/client"
 )
 
 func (c *console) createCampaign(r *http.Request) (*view, error) {
-	return c.save(r, call{method: http.MethodPost, path: "/campaigns", header: commented(r)}, true)
+	return c.save(r, true, func(campaign json.RawMessage) error {
+		_, err := c.api.CreateCampaign(r.Context(), campaign, comment(r))
+		return err
+	})
 }
 
+// saveCampaign replaces what the form was filled in from; with an empty etag that was nothing.
 func (c *console) saveCampaign(r *http.Request) (*view, error) {
-	what := call{method: http.MethodPut, path: "/campaigns/" + segment(r.PostForm.Get("id")), header: commented(r)}
-	matching(what.header, r.PostForm.Get("etag"))
-	return c.save(r, what, false)
-}
-
-// matching makes a write depend on what the writer saw; with an empty etag that was nothing.
-func matching(h http.Header, etag string) {
-	if etag == "" {
-		h.Set("If-None-Match", "*")
-		return
-	}
-	h.Set("If-Match", etag)
+	return c.save(r, false, func(campaign json.RawMessage) error {
+		_, err := c.api.PutCampaign(r.Context(), r.PostForm.Get("id"), campaign, r.PostForm.Get("etag"), comment(r))
+		return err
+	})
 }
 
 // save writes what was typed. Whatever the API answers, nothing of it is lost: the form is shown with it.
-func (c *console) save(r *http.Request, what call, isNew bool) (*view, error) {
-	what.body = campaignOf(r.PostForm)
-	var saved apiv1.Saved
-	err := c.do(r, what, &saved)
-	if err == nil {
+func (c *console) save(r *http.Request, isNew bool, write func(campaign json.RawMessage) error) (*view, error) {
+	campaign, err := json.Marshal(campaignOf(r.PostForm))
+	if err != nil {
+		return nil, fmt.Errorf("encode campaign: %w", err)
+	}
+	if err = write(campaign); err == nil {
 		did := "saved"
 		if isNew {
 			did = "created"
 		}
 		return redirect(addressOf("/campaign", url.Values{"id": {r.PostForm.Get("id")}, "done": {did}})), nil
 	}
-	var answered *apiError
-	if !errors.As(err, &answered) {
+	var refused *client.Error
+	if !errors.As(err, &refused) {
 		return nil, err
 	}
 	data := campaignData{Form: newForm(r.PostForm, isNew)}
@@ -53,38 +51,23 @@ func (c *console) save(r *http.Request, what call, isNew bool) (*view, error) {
 		}
 		data.ID = r.PostForm.Get("id")
 	}
-	switch answered.status {
-	case http.StatusUnprocessableEntity:
-		err = data.Form.refused(answered.body)
-	case http.StatusPreconditionFailed:
-		err = data.overtaken(r.PostForm, answered.body)
+	switch {
+	case refused.Conflict != nil:
+		if err := data.overtaken(r.PostForm, refused.Conflict); err != nil {
+			return nil, err
+		}
+	case len(refused.Fields) > 0:
+		data.Form.blame(refused.Fields)
 	default:
-		err = nil
-		data.Form.Errors = append(data.Form.Errors, answered.Message)
-	}
-	if err != nil {
-		return nil, err
+		data.Form.Errors = append(data.Form.Errors, refused.Message)
 	}
 	v := campaignView(data)
-	v.Status = answered.status
+	v.Status = refused.Status
 	return v, nil
 }
 
-func (f *form) refused(body []byte) error {
-	var invalid apiv1.Invalid
-	if err := json.Unmarshal(body, &invalid); err != nil {
-		return fmt.Errorf("decode findings: %w", err)
-	}
-	f.blame(invalid)
-	return nil
-}
-
 // overtaken shows what is there beside what was typed. Who saves again then has seen both, so the form goes on from what is there.
-func (d *campaignData) overtaken(typed url.Values, body []byte) error {
-	var found apiv1.Conflict
-	if err := json.Unmarshal(body, &found); err != nil {
-		return fmt.Errorf("decode conflict: %w", err)
-	}
+func (d *campaignData) overtaken(typed url.Values, found *apiv1.Conflict) error {
 	d.Conflict = &conflict{Deleted: found.Present == nil}
 	d.Form.ETag = ""
 	if found.Present == nil {
@@ -110,15 +93,14 @@ func (c *console) setEnabled(enabled bool) func(*http.Request) (*view, error) {
 	if enabled {
 		did = "unpaused"
 	}
+	patch := json.RawMessage(fmt.Sprintf(`{"enabled":%t}`, enabled))
 	return func(r *http.Request) (*view, error) {
-		what := call{
-			method: http.MethodPatch, path: "/campaigns/" + segment(r.PostForm.Get("id")), header: commented(r),
-			body: map[string]bool{"enabled": enabled},
-		}
-		what.header.Set("Content-Type", "application/merge-patch+json")
-		matching(what.header, r.PostForm.Get("etag"))
-		if err := c.do(r, what, nil); err != nil {
+		saved, err := c.api.PatchCampaign(r.Context(), r.PostForm.Get("id"), patch, r.PostForm.Get("etag"), comment(r))
+		if err != nil {
 			return nil, err
+		}
+		if now := saved.Value.Campaign; enabled && now != nil && now.State == apiv1.Paused {
+			return redirect(back(r, "still")), nil
 		}
 		return redirect(back(r, did)), nil
 	}
@@ -136,14 +118,12 @@ func back(r *http.Request, did string) string {
 }
 
 func (c *console) deleteCampaign(r *http.Request) (*view, error) {
-	what := call{method: http.MethodDelete, path: "/campaigns/" + segment(r.PostForm.Get("id")), header: commented(r)}
-	matching(what.header, r.PostForm.Get("etag"))
-	var saved apiv1.Saved
-	if err := c.do(r, what, &saved); err != nil {
+	saved, err := c.api.DeleteCampaign(r.Context(), r.PostForm.Get("id"), r.PostForm.Get("etag"), comment(r))
+	if err != nil {
 		return nil, err
 	}
 	did := "deleted"
-	if saved.Campaign != nil { // of an override: the source's is there now
+	if saved.Value.Campaign != nil { // of an override: the source's is there now
 		did = "restored"
 	}
 	return redirect("/campaigns?done=" + did), nil

@@ -191,8 +191,17 @@ func TestNobodysLinkPutsWordsIntoAPage(t *testing.T) {
 	require.NotContains(t, visible(t, page), "555")
 }
 
-func TestSegment(t *testing.T) {
-	for text, escaped := range map[string]string{"a": "a", "a/b": "a%2Fb", "..": "%2E%2E", ".": "%2E", "a?#%": "a%3F%23%25", "": ""} {
-		require.Equal(t, escaped, segment(text), text)
-	}
+// TestUnpausingWhatItsSourcePauses does not say that it runs.
+func TestUnpausingWhatItsSourcePauses(t *testing.T) {
+	api := fakeapi.Sample(noon)
+	b := open(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPatch {
+			_, _ = w.Write([]byte(`{"revision":2,"campaign":{"id":"paused/one","state":"paused"}}`))
+			return
+		}
+		api.ServeHTTP(w, r)
+	}))
+	_, _, to := b.post(t, "/campaign/unpause", url.Values{"id": {"paused/one"}, "etag": {`"first"`}})
+	_, page := b.get(t, to)
+	require.Contains(t, visible(t, page), "its source has it paused")
 }

@@ -16,9 +16,11 @@ import (
 
 // words are the functions of the templates: how things are said.
 var words = template.FuncMap{
+	"advice":   func(reason string) string { return holdReasons[reason].advice },
 	"age":      age,
 	"clock":    clock,
 	"days":     days,
+	"holds":    func(reason string) string { return holdReasons[reason].why },
 	"hours":    hours,
 	"inZone":   inZone,
 	"number":   number,
@@ -28,6 +30,7 @@ var words = template.FuncMap{
 	"reason":   func(code string) string { return said(reasons, code) },
 	"rejected": func(code string) string { return said(rejections, code) },
 	"safe":     isWeb,
+	"sentence": func(text string) string { return strings.TrimSuffix(text, ".") + "." },
 	"short":    short,
 	"since":    func(now, then time.Time) string { return age(now.Sub(then).Seconds()) },
 	"weekdays": func() []string { return weekdays },
@@ -56,6 +59,18 @@ var reasons = map[string]string{
 	compile.ReasonOverridden:    "An operator’s campaign with the same ID replaces it.",
 	compile.ReasonInvalid:       "It was rejected.",
 	compile.ReasonDuplicate:     "An earlier ad of the document has the same ID.",
+}
+
+// holdReasons are why a version is held, and what to do then. Of another reason the API's message says it.
+var holdReasons = map[string]struct{ why, advice string }{
+	"max_removed_share": {
+		"it removes more ads than the guard allows.",
+		"If that is meant, confirm it; if not, mend the source’s document or undo the change, and what is held is judged anew.",
+	},
+	"revision_lost": {
+		"operators’ changes are missing.",
+		"Restore the operators’ store from its backup, and it is published by itself. Confirm it only if these changes are to be gone.",
+	},
 }
 
 var rejections = map[string]string{

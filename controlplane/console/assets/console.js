@@ -120,3 +120,88 @@
     });
   }
 })();
+
+// Imports: the form is sent from here, so that it stays, with its file, and how far the import is can be shown. The server makes the page.
+(function () {
+  const form = document.querySelector("form[data-import]");
+  if (!form) return;
+  const box = document.getElementById("import-progress");
+  const bar = document.getElementById("import-bar");
+  const phase = document.getElementById("import-phase");
+  const outcome = document.getElementById("outcome");
+  const words = { send: "Sending", receive: "Reading", check: "Checking the campaigns", store: "Saving" };
+
+  function show(name, done, total) {
+    if (total > 0) {
+      bar.max = total;
+      bar.value = Math.min(done, total);
+    } else bar.removeAttribute("value");
+    const percent = total > 0 ? " (" + Math.floor((100 * Math.min(done, total)) / total) + " %)" : "";
+    phase.textContent = (words[name] || name) + percent;
+  }
+  function say(text) {
+    const notice = document.createElement("p");
+    notice.className = "notice bad block";
+    notice.setAttribute("role", "alert");
+    notice.textContent = text;
+    outcome.replaceChildren(notice);
+  }
+  function replace(page) { // by what the server made
+    const fresh = new DOMParser().parseFromString(page, "text/html");
+    const now = fresh.getElementById("outcome") || fresh.getElementById("main");
+    if (now) outcome.replaceChildren(...now.childNodes);
+    const notices = fresh.getElementById("notices");
+    if (notices) document.getElementById("notices").replaceChildren(...notices.childNodes);
+  }
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const address = (event.submitter && event.submitter.getAttribute("formaction")) || form.getAttribute("action");
+    const buttons = Array.from(form.elements).filter((e) => e.type === "submit"); // that of the outcome is among them
+    const request = new XMLHttpRequest(); // fetch cannot say how much is sent
+    let read = 0, last = null;
+    function end() {
+      buttons.forEach((b) => { b.disabled = false; });
+      box.hidden = true;
+      outcome.focus();
+      outcome.scrollIntoView({ block: "nearest" });
+    }
+    function lines() { // those that are whole; the last is the page
+      const until = request.responseText.lastIndexOf("\n") + 1;
+      for (const line of request.responseText.slice(read, until).split("\n")) {
+        if (!line) continue;
+        const e = JSON.parse(line);
+        if (e.progress) show(e.progress.phase, e.progress.done, e.progress.total);
+        else last = e;
+      }
+      read = Math.max(read, until);
+    }
+    function isLines() { return request.status === 200 && (request.getResponseHeader("Content-Type") || "").startsWith("application/x-ndjson"); }
+    request.upload.addEventListener("progress", (e) => show("send", e.loaded, e.lengthComputable ? e.total : 0));
+    request.upload.addEventListener("load", () => show("receive", 0, 0));
+    request.addEventListener("progress", () => { if (isLines()) lines(); });
+    request.addEventListener("error", () => {
+      say("The connection broke. If you imported: the history shows whether it was made.");
+      end();
+    });
+    request.addEventListener("load", () => {
+      if (isLines()) {
+        lines();
+        if (last && last.redirect) { location.assign(last.redirect); return; }
+        if (last && last.page) replace(last.page);
+        else say("The control plane broke off. If you imported: the history shows whether it was made.");
+      } else if (request.status === 401) say("You are signed out. Sign in in another tab, and try again.");
+      else replace(request.responseText);
+      end();
+    });
+    // As a form it has the fields in their order, the document last.
+    const data = new FormData(form);
+    buttons.forEach((b) => { b.disabled = true; });
+    outcome.replaceChildren();
+    show("send", 0, 0);
+    box.hidden = false;
+    request.open("POST", address);
+    request.setRequestHeader("Accept", "application/x-ndjson");
+    request.send(data);
+  });
+  window.addEventListener("pageshow", () => form.querySelectorAll("button").forEach((b) => { b.disabled = false; }));
+})();

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,11 +40,14 @@ type API struct {
 	Revisions   []apiv1.RevisionChanges
 	Coverage    []apiv1.Coverage
 	Explanation compile.Explanation
-	Broken      bool // every answer is 503
-	PageSize    int  // of lists; 0: all
-	writes      []Write
-	revision    int
-	listeners   map[chan struct{}]bool
+	Basis       apiv1.Basis // of coverage and explanation
+	Broken      bool        // every answer is 503
+	PageSize    int         // of lists; 0: all
+	// Step is called before each event of an import that is answered with its progress, without the lock; nil: nothing waits.
+	Step      func(apiv1.ImportEvent)
+	writes    []Write
+	revision  int
+	listeners map[chan struct{}]bool
 }
 
 // Do changes the fake while it is being asked, and tells all who listen for events.
@@ -99,6 +103,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusServiceUnavailable, web.Error{Code: "store_unavailable", Message: "The store is not available."})
 		return
 	}
+	if path == "/document" {
+		a.document(w, r)
+		return
+	}
 	if r.Method != http.MethodGet {
 		body, _ := io.ReadAll(r.Body) // in memory
 		a.writes = append(a.writes, Write{r.Method, path, r.Header.Clone(), string(body)})
@@ -108,11 +116,28 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.read(w, r, path)
 }
 
+// summary is what Status, Pin and Held say, as far as somebody reads it.
+func (a *API) summary() apiv1.Summary {
+	var status struct {
+		Operators struct {
+			Revision uint64 `json:"revision"`
+			Compiled uint64 `json:"compiled_revision"`
+			Error    string `json:"error"`
+		} `json:"operators"`
+	}
+	text, _ := json.Marshal(a.Status) // of JSON
+	_ = json.Unmarshal(text, &status)
+	o := status.Operators
+	return apiv1.Summary{Pin: a.Pin, Held: a.Held, Revision: o.Revision, CompiledRevision: o.Compiled, RevisionError: o.Error}
+}
+
 func (a *API) read(w http.ResponseWriter, r *http.Request, path string) {
 	first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch {
 	case path == "/status":
 		answer(w, http.StatusOK, a.Status)
+	case path == "/summary":
+		answer(w, http.StatusOK, a.summary())
 	case path == "/pin" && a.Pin != nil:
 		answer(w, http.StatusOK, a.Pin)
 	case path == "/held" && a.Held != nil:
@@ -120,7 +145,14 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, path string) {
 	case path == "/fleet":
 		answer(w, http.StatusOK, a.Fleet)
 	case path == "/versions":
-		answer(w, http.StatusOK, apiv1.Page[apiv1.Version]{Items: a.Versions, Total: len(a.Versions)})
+		all := slices.Clone(a.Versions)
+		for i := range all {
+			if a.Pin != nil {
+				all[i].Pinned = all[i].Version == a.Pin.Version
+				all[i].Published = all[i].Pinned
+			}
+		}
+		answer(w, http.StatusOK, apiv1.Page[apiv1.Version]{Items: all, Total: len(all)})
 	case first == "versions":
 		answer(w, http.StatusOK, a.Diff)
 	case path == "/revisions":
@@ -138,11 +170,14 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, path string) {
 		}
 		notFound(w)
 	case path == "/coverage":
-		answer(w, http.StatusOK, pageOf(a.PageSize, a.Coverage, r))
+		answer(w, http.StatusOK, apiv1.CoveragePage{Page: pageOf(a.PageSize, a.Coverage, r), Basis: a.Basis})
 	case path == "/explain" && len(r.URL.Query().Get("country")) != 2:
 		answer(w, http.StatusBadRequest, web.Error{Code: "invalid_country", Field: "country", Message: "country must be two letters."})
 	case path == "/explain":
-		answer(w, http.StatusOK, a.Explanation)
+		answer(w, http.StatusOK, struct {
+			compile.Explanation
+			apiv1.Basis
+		}{a.Explanation, a.Basis})
 	case path == "/campaigns":
 		var matching []apiv1.Campaign
 		for _, c := range a.Campaigns {

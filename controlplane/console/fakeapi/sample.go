@@ -32,13 +32,14 @@ func Sample(now time.Time) *API {
 		Status: json.RawMessage(fmt.Sprintf(`{"source":{"kind":"http","location":"https://cms.example.com/ads.json",
 			"last_poll":%q,"last_result":"ok","age_seconds":12.4,"consecutive_failures":0},
 			"index":{"version":%q,"bytes":2481920,"ads":18204,"keys":1937,"published_at":%q},
+			"operators":{"loaded":true,"revision":41,"compiled_revision":41},
 			"rejected":{"total":14,"by_reason":{"invalid_country":9,"missing_field":5},"first":[
 			{"line":204,"id":"spring-1","field":"country","reason":"invalid_country","detail":"must be two letters or *, is \"usa\""},
 			{"line":950,"field":"video_url","reason":"missing_field","detail":"is missing; also lang: is missing"},
 			{"line":1177,"id":"<script>alert(1)</script>","field":"country","reason":"invalid_country","detail":"must be two letters or *, is \"<b>\""}]}}`,
 			now.Add(-12*time.Second).Format(time.RFC3339), served, now.Add(-3*time.Hour).Format(time.RFC3339))),
 		Held: &apiv1.Held{
-			Version: waiting, Since: now.Add(-4 * time.Minute), Reason: "max_removed_share", Removed: 13107, Served: 18204, Share: 0.72, Limit: 0.5,
+			Version: waiting, Base: served, Since: now.Add(-4 * time.Minute), Reason: "max_removed_share", Removed: 13107, Served: 18204, Share: 0.72, Limit: 0.5,
 			Message: "The source’s document removes more ads than the guard allows.",
 		},
 		Fleet: sampleFleet(now, served),
@@ -52,6 +53,7 @@ func Sample(now time.Time) *API {
 			{ID: "old", Before: raw(`{"id":"old","country":"us"}`)},
 		}},
 		Explanation: sampleExplanation(now),
+		Basis:       apiv1.Basis{Version: served},
 	}
 	for n, kind := range []string{"edit", "revert", "import"} {
 		r := apiv1.RevisionChanges{Revision: apiv1.Revision{
@@ -82,6 +84,15 @@ func Sample(now time.Time) *API {
 		})
 	}
 	return a
+}
+
+// Strand makes the newest revision one that cannot be compiled.
+func (a *API) Strand(newest, compiled uint64, why string) {
+	status := map[string]any{}
+	text, _ := json.Marshal(a.Status) // of JSON
+	_ = json.Unmarshal(text, &status)
+	status["operators"] = map[string]any{"loaded": true, "revision": newest, "compiled_revision": compiled, "error": why}
+	a.Status = status
 }
 
 func sampleFleet(now time.Time, served string) apiv1.Fleet {

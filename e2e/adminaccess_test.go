@@ -24,8 +24,21 @@ const (
 	operatorToken = "operator-0123456789abcdef0123456789abcdef"
 )
 
-// openAdmin starts a control plane whose admin address is reached from everywhere, and returns a client of it that follows no redirect.
-func openAdmin(t *testing.T) (base, metrics, log string, client *http.Client) {
+// openAdmin is a control plane whose admin address is reached from everywhere.
+type openAdmin struct {
+	base, metrics, log string
+	roots              *x509.CertPool
+}
+
+// client returns a client of its own that follows no redirect. Browsers and our own command line speak HTTP/2.
+func (o *openAdmin) client(t *testing.T, h2 bool) *http.Client {
+	t.Helper()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: o.roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: h2}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+func startOpenAdmin(t *testing.T) *openAdmin {
 	t.Helper()
 	port := func() *stack.Port {
 		p, err := stack.ReservePort()
@@ -44,23 +57,19 @@ func openAdmin(t *testing.T) (base, metrics, log string, client *http.Client) {
 			open.Number, cert, key, of.Address()),
 	})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "tokens"), 0o600))
-	log = filepath.Join(dir, "log")
-	process, err := stack.StartProcess(stack.Command{Name: "adsidecar", Path: programs.Adsidecar, Args: []string{"serve", "-c", "gateway.yaml"}, Dir: dir, LogFile: log})
+	o := &openAdmin{
+		base: fmt.Sprintf("https://127.0.0.1:%d", open.Number), metrics: of.URL(), log: filepath.Join(dir, "log"), roots: x509.NewCertPool(),
+	}
+	process, err := stack.StartProcess(stack.Command{Name: "adsidecar", Path: programs.Adsidecar, Args: []string{"serve", "-c", "gateway.yaml"}, Dir: dir, LogFile: o.log})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, process.Stop(10*time.Second)) })
 
 	text, err := os.ReadFile(ca.caFile)
 	require.NoError(t, err)
-	roots := x509.NewCertPool()
-	require.True(t, roots.AppendCertsFromPEM(text))
-	client = &http.Client{
-		Timeout:       10 * time.Second,
-		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	base = fmt.Sprintf("https://127.0.0.1:%d", open.Number)
+	require.True(t, o.roots.AppendCertsFromPEM(text))
+	client := o.client(t, false)
 	require.NoError(t, process.WaitFor(deadline(t, 20*time.Second), "ready", func(ctx context.Context) error {
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", http.NoBody)
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, o.base+"/readyz", http.NoBody)
 		if err != nil {
 			return err
 		}
@@ -74,15 +83,35 @@ func openAdmin(t *testing.T) (base, metrics, log string, client *http.Client) {
 		}
 		return nil
 	}))
-	return base, of.URL(), log, client
+	return o
 }
 
 // TestAdminBeyondLoopback: nothing but health answers without credentials, a viewer changes nothing, and no secret is in the log.
 func TestAdminBeyondLoopback(t *testing.T) {
-	base, metrics, log, client := openAdmin(t)
+	o := startOpenAdmin(t)
+	for name, h2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2.0": true} {
+		t.Run(name, func(t *testing.T) { testOpenAdmin(t, o, o.client(t, h2), name) })
+	}
+	t.Run("metrics have an address of their own", func(t *testing.T) {
+		for path, status := range map[string]int{"/metrics": 200, "/api/v1/status": 404, "/healthz": 404} {
+			a, err := stack.Send(deadline(t, 10*time.Second), http.MethodGet, o.metrics+path, nil, nil)
+			require.NoError(t, err)
+			require.Equal(t, status, a.Status, path)
+		}
+	})
+	text, err := os.ReadFile(o.log)
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"change refused"`)
+	for _, secret := range []string{viewerToken, operatorToken} {
+		require.NotContains(t, string(text), secret)
+	}
+}
+
+// testOpenAdmin asks with a client of this protocol.
+func testOpenAdmin(t *testing.T, o *openAdmin, client *http.Client, protocol string) {
 	ask := func(t *testing.T, method, path string, header http.Header) *http.Response {
 		t.Helper()
-		r, err := http.NewRequestWithContext(deadline(t, 10*time.Second), method, base+path, http.NoBody)
+		r, err := http.NewRequestWithContext(deadline(t, 10*time.Second), method, o.base+path, http.NoBody)
 		require.NoError(t, err)
 		for name, values := range header {
 			r.Header[name] = values
@@ -91,6 +120,7 @@ func TestAdminBeyondLoopback(t *testing.T) {
 		a, err := client.Do(r)
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = a.Body.Close() })
+		require.Equal(t, protocol, a.Proto)
 		return a
 	}
 	none, viewer := http.Header{}, http.Header{"Authorization": {"Bearer " + viewerToken}}
@@ -120,7 +150,7 @@ func TestAdminBeyondLoopback(t *testing.T) {
 	}
 	t.Run("signing in and out", func(t *testing.T) {
 		form := url.Values{"token": {viewerToken}, "next": {"/api/v1/status"}}
-		r, err := http.NewRequestWithContext(deadline(t, 10*time.Second), http.MethodPost, base+"/api/v1/session", strings.NewReader(form.Encode()))
+		r, err := http.NewRequestWithContext(deadline(t, 10*time.Second), http.MethodPost, o.base+"/api/v1/session", strings.NewReader(form.Encode()))
 		require.NoError(t, err)
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		a, err := client.Do(r)
@@ -137,17 +167,4 @@ func TestAdminBeyondLoopback(t *testing.T) {
 		require.Equal(t, 204, ask(t, "DELETE", "/api/v1/session", session).StatusCode)
 		require.Equal(t, 401, ask(t, "GET", "/api/v1/status", session).StatusCode)
 	})
-	t.Run("metrics have an address of their own", func(t *testing.T) {
-		for path, status := range map[string]int{"/metrics": 200, "/api/v1/status": 404, "/healthz": 404} {
-			a, err := stack.Send(deadline(t, 10*time.Second), http.MethodGet, metrics+path, nil, nil)
-			require.NoError(t, err)
-			require.Equal(t, status, a.Status, path)
-		}
-	})
-	text, err := os.ReadFile(log)
-	require.NoError(t, err)
-	require.Contains(t, string(text), `"change refused"`)
-	for _, secret := range []string{viewerToken, operatorToken} {
-		require.NotContains(t, string(text), secret)
-	}
 }

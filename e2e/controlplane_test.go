@@ -111,7 +111,12 @@ upstreams: [{name: game, endpoints: ["%s"]}]`, game.Address())})
 		require.LessOrEqual(t, time.Since(began), stackPoll+allowance)
 	})
 	t.Run("killed and back with its disk and a dead source: a new Envoy serves", func(t *testing.T) {
-		version := publishedIndex(t, plane)
+		version := waitStatus(t, plane, func(s planeStatus) error {
+			if s.Index == nil || s.State.SavedAt.Before(s.Index.PublishedAt) {
+				return errors.New("not on disk yet")
+			}
+			return nil
+		}).Index.Version
 		plane.Kill()
 		s.Source.SetMode(stack.SourceFails)
 		status := restart(t, inSync("envoy"))

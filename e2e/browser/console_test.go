@@ -137,16 +137,20 @@ func TestEveryPage(t *testing.T) {
 	now := time.Now().UTC()
 	full, pinned := fakeapi.Sample(now), fakeapi.Sample(now)
 	pinned.Held, pinned.Pin = nil, &apiv1.Pin{Version: "11d2e3f4a5b6c7d8e9", Who: "olga", At: now, Comment: "spring went wrong", Waiting: "a81b02c4d7e9ff1023"}
+	ahead := fakeapi.Sample(now)
+	ahead.Basis.Ahead, ahead.Held.Refused, ahead.Held.RefusedBy, ahead.Held.Comment, ahead.Held.DecidedAt = true, true, "olga", "ask sales first", now
+	ahead.Strand(44, 41, "index: 65 MiB are more than the 64 MiB of campaigns.max_index_mib")
 	broken := fakeapi.Empty()
 	broken.Broken = true
 	sites := map[string]string{
-		"": site(t, full, ""), "pinned": site(t, pinned, ""), "empty": site(t, fakeapi.Empty(), ""), "broken": site(t, broken, ""),
+		"": site(t, full, ""), "pinned": site(t, pinned, ""), "empty": site(t, fakeapi.Empty(), ""), "broken": site(t, broken, ""), "ahead": site(t, ahead, ""),
 		"closed": site(t, full, "olga operator operator-token-0123456789abcdef-01234567\n"),
 	}
 	for name, page := range map[string]struct{ site, path string }{
 		"dashboard": {"", "/"}, "campaigns": {"", "/campaigns"}, "new": {"", "/campaigns/new"}, "campaign": {"", "/campaign?id=evening"},
 		"script": {"", "/campaign?id=house"}, "coverage": {"", "/coverage"}, "preview": {"", "/preview?country=us&lang=eng"},
-		"history": {"pinned", "/history"}, "revision": {"", "/revisions/41"}, "versiondiff": {"", "/versions/diff?from=a&to=b"}, "fleet": {"pinned", "/fleet"},
+		"import": {"pinned", "/campaigns/import"}, "ahead-dashboard": {"ahead", "/"}, "ahead-preview": {"ahead", "/preview?country=us&lang=eng"},
+		"ahead-campaign": {"ahead", "/campaign?id=evening"}, "history": {"pinned", "/history"}, "revision": {"", "/revisions/41"}, "versiondiff": {"", "/versions/diff?from=a&to=b"}, "fleet": {"pinned", "/fleet"},
 		"empty-dashboard": {"empty", "/"}, "empty-campaigns": {"empty", "/campaigns"}, "error": {"broken", "/"}, "sign-in": {"closed", "/sign-in?error=sign_in_refused"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -140,6 +140,16 @@ func (p *Pool) User(ctx context.Context, name, password string) error {
 	}, nil)
 }
 
+// Group makes the user a member of the group, which is made if there is none. Tokens of later sign-ins tell it (cognito:groups).
+func (p *Pool) Group(ctx context.Context, group, user string) error {
+	err := p.api.call(ctx, "CreateGroup", map[string]any{"UserPoolId": p.ID, "GroupName": group}, nil)
+	var exists *CognitoError
+	if err != nil && (!errors.As(err, &exists) || exists.Type != "GroupExistsException") {
+		return err
+	}
+	return p.api.call(ctx, "AdminAddUserToGroup", map[string]any{"UserPoolId": p.ID, "GroupName": group, "Username": user}, nil)
+}
+
 // SignIn signs the user in by InitiateAuth with USER_PASSWORD_AUTH, as a game does.
 func (p *Pool) SignIn(ctx context.Context, clientID, name, password string) (*Tokens, error) {
 	var got struct{ AuthenticationResult Tokens }

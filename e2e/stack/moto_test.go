@@ -56,6 +56,19 @@ func TestMotoIsCognitoEnough(t *testing.T) {
 		require.Equal(t, "id", claim(t, id, "token_use"))
 		require.False(t, id.Has("client_id"))
 	})
+	t.Run("a member of a group has it in tokens of later sign-ins", func(t *testing.T) {
+		require.NoError(t, pool.User(ctx, "kim", "simple-password"))
+		for range 2 {
+			require.NoError(t, pool.Group(ctx, "operators", "kim"))
+		}
+		tokens, err := pool.SignIn(ctx, client, "kim", "simple-password")
+		require.NoError(t, err)
+		for _, text := range []string{tokens.AccessToken, tokens.IDToken} {
+			token, err := jwt.ParseInsecure([]byte(text))
+			require.NoError(t, err)
+			require.Equal(t, []any{"operators"}, claim(t, token, "cognito:groups"))
+		}
+	})
 	t.Run("another pool has another issuer and the same key", func(t *testing.T) {
 		other, err := m.Pool(ctx, "others")
 		require.NoError(t, err)

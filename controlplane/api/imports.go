@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
+
 	"adsidecar/controlplane/apiv1"
 	"adsidecar/controlplane/campaign"
 	"adsidecar/controlplane/revision"
@@ -150,6 +152,7 @@ func (i *importing) make(ctx context.Context, campaigns []campaign.Campaign) (ap
 		return answer, err
 	}
 	answer.Revision = r.Number
+	i.s.made(i.who, "import", zap.Uint64("revision", r.Number), zap.Int("campaigns", r.Count))
 	i.s.adopt(t, r.Number)
 	if again {
 		answer.Diff, err = i.s.diffOf(t)

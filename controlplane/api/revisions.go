@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 
+	"go.uber.org/zap"
+
 	"adsidecar/controlplane/apiv1"
 	"adsidecar/controlplane/revision"
 )
@@ -130,6 +132,7 @@ func (s *server) revert(c *call) error {
 	if err != nil {
 		return err
 	}
+	s.made(c.who, "revert", zap.Uint64("revision", r.Number), zap.Uint64("reverts", number))
 	s.adopt(t, r.Number)
 	return c.write(http.StatusOK, apiv1.Saved{
 		Revision: r.Number, Note: t.addTo("Revision " + strconv.FormatUint(number, 10) + " is undone."),

@@ -153,6 +153,11 @@ func notAllowed(methods map[string]endpoint) error {
 	return p
 }
 
+// made logs a change that was made: who, what and which.
+func (s *server) made(who, what string, which ...zap.Field) {
+	s.Logger.Info("change made", append([]zap.Field{zap.String("who", who), zap.String("what", what)}, which...)...)
+}
+
 // write answers with a body.
 func (c *call) write(status int, v any) error {
 	if err := web.Write(c.w, status, v); err != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"go.uber.org/zap"
 
 	"adsidecar/controlplane/apiv1"
 	"adsidecar/controlplane/campaign"
@@ -84,6 +85,7 @@ func (s *server) save(c *call, id string, decide decision) error {
 		if !there && e.after != nil {
 			status = http.StatusCreated
 		}
+		s.made(c.who, "edit", zap.Uint64("revision", r.Number), zap.String("campaign", id))
 		s.adopt(t, r.Number)
 		e.note = t.addTo(e.note)
 		return s.saved(c, status, id, r.Number, e)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"net/http"
 
+	"go.uber.org/zap"
+
 	"adsidecar/controlplane/apiv1"
 	"adsidecar/filter/adindex"
 )
@@ -86,6 +88,7 @@ func (s *server) rollback(c *call) error {
 	if err != nil {
 		return err
 	}
+	s.made(c.who, "rollback", zap.String("version", c.args[0]))
 	return c.write(http.StatusOK, pin)
 }
 
@@ -119,6 +122,7 @@ func (s *server) resume(c *call) error {
 	if err := s.Publisher.Resume(c.Context(), c.who, comment); err != nil {
 		return err
 	}
+	s.made(c.who, "resume")
 	return c.done(http.StatusNoContent)
 }
 
@@ -141,6 +145,7 @@ func (s *server) confirmHeld(c *call) error {
 	if err := s.Publisher.Confirm(c.Context(), c.args[0], c.who, comment); err != nil {
 		return err
 	}
+	s.made(c.who, "confirm", zap.String("version", c.args[0]))
 	return c.done(http.StatusNoContent)
 }
 
@@ -152,5 +157,6 @@ func (s *server) refuseHeld(c *call) error {
 	if err := s.Publisher.Refuse(c.Context(), c.args[0], c.who, comment); err != nil {
 		return err
 	}
+	s.made(c.who, "refuse", zap.String("version", c.args[0]))
 	return c.done(http.StatusNoContent)
 }

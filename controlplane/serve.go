@@ -25,6 +25,7 @@ import (
 	"adsidecar/controlplane/xds"
 	"adsidecar/envoy"
 	"adsidecar/envoy/gateway"
+	"adsidecar/internal/hostname"
 	"adsidecar/internal/program"
 	"adsidecar/internal/web"
 )
@@ -102,6 +103,18 @@ func serve(ctx context.Context, c *gateway.Config, hangup <-chan os.Signal, log 
 		return err
 	}
 
+	answers := admin.Config{
+		Status:   func() any { return newStatus(started, loop, fleet, reported) },
+		Ready:    func() error { return ready(loop) },
+		Gatherer: metrics,
+		Logger:   log.Named("admin"),
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	public, protected, err := answer(ctx, c, answers, loop, operators, fleet, reported, log)
+	if err != nil {
+		return err
+	}
+
 	xdsListener, err := listen(ctx, "xds.address", c.XDS.Address)
 	if err != nil {
 		return err
@@ -116,13 +129,6 @@ func serve(ctx context.Context, c *gateway.Config, hangup <-chan os.Signal, log 
 			return errors.Join(err, xdsListener.Close(), adminListener.Close())
 		}
 	}
-	answers := admin.Config{
-		Status:   func() any { return newStatus(started, loop, fleet, reported) },
-		Ready:    func() error { return ready(loop) },
-		Gatherer: metrics,
-		Logger:   log.Named("admin"),
-	}
-
 	log.Info("control plane starts", zap.String("xds", c.XDS.Address), zap.Bool("xds_tls", c.XDS.TLS != nil),
 		zap.String("admin", c.Admin.Address), zap.Duration("poll_interval", c.Campaigns.PollInterval.D()))
 	if c.XDS.Insecure {
@@ -132,12 +138,10 @@ func serve(ctx context.Context, c *gateway.Config, hangup <-chan os.Signal, log 
 	if c.Admin.Insecure {
 		log.Warn("admin without TLS, as configured (admin.insecure): passwords and tokens can be read on the way", zap.String("address", c.Admin.Address))
 	}
-
-	group, ctx := errgroup.WithContext(ctx)
-	public, protected, err := answer(ctx, c, answers, loop, operators, fleet, reported, log)
-	if err != nil {
-		return errors.Join(err, xdsListener.Close(), adminListener.Close())
+	if c.Admin.MetricsAddress != "" && !loopback(c.Admin.MetricsAddress) {
+		log.Warn("metrics without TLS and credentials beyond loopback, as configured (admin.metrics_address)", zap.String("address", c.Admin.MetricsAddress))
 	}
+
 	server := &web.Server{Handler: guard.Handler(public, protected), Logger: log.Named("admin")}
 	group.Go(func() error { return program.Part("xds", fleet.Serve(ctx, xdsListener)) })
 	group.Go(func() error { return program.Part("admin", server.Serve(ctx, adminListener)) })
@@ -161,6 +165,12 @@ func serve(ctx context.Context, c *gateway.Config, hangup <-chan os.Signal, log 
 	}
 	log.Info("control plane ends", zap.Duration("after", time.Since(started)))
 	return nil
+}
+
+// loopback reports whether only this machine reaches an address.
+func loopback(address string) bool {
+	host, _, _ := net.SplitHostPort(address)
+	return hostname.Loopback(host)
 }
 
 // retries lifts every quarantine and polls, each time the operator asks for it, until ctx ends.

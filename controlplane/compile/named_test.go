@@ -1,6 +1,8 @@
 package compile_test
 
 import (
+	"encoding/json"
+	"os"
 	"testing"
 	"time"
 
@@ -23,112 +25,37 @@ func instant(t testing.TB, text string) campaign.Instant {
 }
 
 // TestNamedCases are the cases that the rules name. The index, the model and Explain are asked; each case lists the minutes from which
-// on something else is served, and every minute between the first and the last is compared.
+// on something else is served, and every minute between the first and the last is compared. The command explain is asked the same ones.
 func TestNamedCases(t *testing.T) {
 	t.Parallel()
-	ad := func(id string, start, end int, change func(*campaign.Campaign)) campaign.Campaign {
-		c := campaign.Campaign{ID: id, VideoURL: "https://v/", Country: "us", Lang: "eng", StartHour: start, EndHour: end}
-		change(&c)
-		return c
+	text, err := os.ReadFile("testdata/named.json")
+	require.NoError(t, err)
+	var cases map[string]struct {
+		Now      time.Time
+		Document json.RawMessage
+		Changes  []struct {
+			From  time.Time
+			Turns []string
+		}
 	}
-	in := func(zone string) func(*campaign.Campaign) { return func(c *campaign.Campaign) { c.TimeZone = zone } }
-	always := func(*campaign.Campaign) {}
-	type change struct {
-		from  string
-		turns []string
-	}
-	a := []string{"a"}
-	tests := map[string]struct {
-		now       string
-		campaigns []campaign.Campaign
-		changes   []change
-	}{
-		"an hour that daylight saving skips": {"2027-03-27 12:00", []campaign.Campaign{ad("a", 2, 3, in("Europe/Berlin"))}, []change{
-			{"2027-03-27 00:00", nil},
-			{"2027-03-27 01:00", a},
-			{"2027-03-27 02:00", nil},
-			{"2027-03-29 00:00", a},
-			{"2027-03-29 01:00", nil},
-			{"2027-03-29 12:00", nil},
-		}},
-		"an hour that daylight saving repeats": {"2027-10-30 12:00", []campaign.Campaign{ad("a", 2, 3, in("Europe/Berlin"))}, []change{
-			{"2027-10-30 12:00", nil},
-			{"2027-10-31 00:00", a},
-			{"2027-10-31 02:00", nil},
-			{"2027-11-01 01:00", a},
-			{"2027-11-01 02:00", nil},
-			{"2027-11-01 12:00", nil},
-		}},
-		"half an hour that is repeated": {"2027-04-03 00:00", []campaign.Campaign{ad("a", 1, 2, in("Australia/Lord_Howe"))}, []change{
-			{"2027-04-03 00:00", nil}, {"2027-04-03 14:00", a}, {"2027-04-03 15:30", nil}, {"2027-04-04 12:00", nil},
-		}},
-		"half an hour that is skipped": {"2027-10-02 23:59", []campaign.Campaign{ad("a", 2, 3, in("Australia/Lord_Howe"))}, []change{
-			{"2027-10-02 00:00", nil}, {"2027-10-02 15:30", a}, {"2027-10-02 16:00", nil}, {"2027-10-03 12:00", nil},
-		}},
-		"an offset of 5:45": {"2027-01-04 12:00", []campaign.Campaign{ad("a", 9, 17, in("Asia/Kathmandu"))}, []change{
-			{"2027-01-04 00:00", nil}, {"2027-01-04 03:15", a}, {"2027-01-04 11:15", nil}, {"2027-01-05 00:00", nil},
-		}},
-		"a night that begins on Friday, in New York": {"2027-01-08 12:00", []campaign.Campaign{ad("a", 22, 2, func(c *campaign.Campaign) {
-			c.TimeZone, c.Days = "America/New_York", campaign.DaysOf(time.Friday)
-		})}, []change{
-			{"2027-01-07 12:00", nil},
-			{"2027-01-09 03:00", a},
-			{"2027-01-09 07:00", nil},
-			{"2027-01-16 00:00", nil},
-			{"2027-01-16 03:00", a},
-			{"2027-01-16 07:00", nil},
-			{"2027-01-17 07:00", nil},
-		}},
-		"a night that begins on Friday covers Saturday's first hours and not Friday's": {
-			"2027-01-08 12:00",
-			[]campaign.Campaign{ad("a", 22, 2, func(c *campaign.Campaign) { c.Days = campaign.DaysOf(time.Friday) })},
-			[]change{{"2027-01-07 12:00", nil}, {"2027-01-08 22:00", a}, {"2027-01-09 02:00", nil}, {"2027-01-14 00:00", nil}},
-		},
-		"an end of the flight inside an hour": {"2027-01-04 12:00", []campaign.Campaign{ad("a", 9, 17, func(c *campaign.Campaign) {
-			c.EndAt = instant(t, "2027-01-05 10:20")
-		})}, []change{
-			{"2027-01-04 12:00", a}, {"2027-01-04 17:00", nil}, {"2027-01-05 09:00", a}, {"2027-01-05 10:20", nil}, {"2027-01-07 10:20", nil},
-		}},
-		"an end of the flight inside a window that wraps": {"2027-01-04 12:00", []campaign.Campaign{ad("a", 22, 2, func(c *campaign.Campaign) {
-			c.EndAt = instant(t, "2027-01-06 00:45")
-		})}, []change{
-			{"2027-01-04 12:00", nil},
-			{"2027-01-04 22:00", a},
-			{"2027-01-05 02:00", nil},
-			{"2027-01-05 22:00", a},
-			{"2027-01-06 00:45", nil},
-			{"2027-01-08 00:45", nil},
-		}},
-		"a tier of priority that is empty for a quarter of an hour": {"2027-01-04 12:00", []campaign.Campaign{
-			ad("a", 0, 24, always),
-			ad("b", 8, 12, func(c *campaign.Campaign) { c.Priority, c.EndAt = 1, instant(t, "2027-01-04 10:00") }),
-			ad("c", 8, 12, func(c *campaign.Campaign) { c.Priority, c.StartAt = 1, instant(t, "2027-01-04 10:15") }),
-		}, []change{
-			{"2027-01-04 00:00", a},
-			{"2027-01-04 08:00", []string{"b"}},
-			{"2027-01-04 10:00", a},
-			{"2027-01-04 10:15", []string{"c"}},
-			{"2027-01-04 12:00", a},
-			{"2027-01-05 00:00", a},
-		}},
-		"every country's at a higher priority over the exact": {"2027-01-04 12:00", []campaign.Campaign{
-			ad("a", 0, 24, always),
-			ad("b", 10, 11, func(c *campaign.Campaign) { c.Priority, c.Country = 1, campaign.Any }),
-		}, []change{
-			{"2027-01-04 00:00", a}, {"2027-01-04 10:00", []string{"b"}}, {"2027-01-04 11:00", a}, {"2027-01-05 00:00", a},
-		}},
-	}
-	for name, tc := range tests {
+	require.NoError(t, json.Unmarshal(text, &cases))
+	require.NotEmpty(t, cases)
+	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := newRuleComparer(t, tc.campaigns, minuteOf(t, tc.now))
-			last := len(tc.changes) - 1
-			for i, change := range tc.changes[:last] {
-				for at := minuteOf(t, change.from); at.Before(minuteOf(t, tc.changes[i+1].from)); at = at.Add(time.Minute) {
-					require.Equal(t, change.turns, c.serve(t, query{"us", "en"}, at), "the index at %v", at)
+			doc, err := campaign.Decode(tc.Document)
+			require.NoError(t, err)
+			require.NotEmpty(t, doc.Campaigns)
+			require.Zero(t, doc.Rejected)
+			c := newRuleComparer(t, doc.Campaigns, tc.Now)
+			last := len(tc.Changes) - 1
+			require.Positive(t, last)
+			for i, change := range tc.Changes[:last] {
+				for at := change.From; at.Before(tc.Changes[i+1].From); at = at.Add(time.Minute) {
+					require.Equal(t, change.Turns, append([]string{}, c.serve(t, query{"us", "en"}, at)...), "the index at %v", at)
 					e, err := compile.Explain(c.doc, "us", "en", at)
 					require.NoError(t, err)
-					require.Equal(t, change.turns, explainedTurns(e), "explained at %v", at)
+					require.Equal(t, change.Turns, append([]string{}, explainedTurns(e)...), "explained at %v", at)
 					if at.Minute()%15 == 0 || at.Minute()%15 == 14 {
 						c.compare(t, query{"us", "en"}, at, true)
 					}

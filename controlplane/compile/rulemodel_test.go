@@ -2,8 +2,11 @@ package compile_test
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"adsidecar/controlplane/campaign"
 	"adsidecar/controlplane/zone"
@@ -206,6 +209,51 @@ func reducedWeights(ads []ruleAd) []int64 {
 		}
 	}
 	return weights
+}
+
+// ruleDocument returns the text of a campaign document, which has nothing of the package that reads it.
+func ruleDocument(t require.TestingT, campaigns []campaign.Campaign) []byte {
+	type ad = map[string]any
+	names := []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
+	offsets := []*time.Location{time.UTC, time.FixedZone("", 2*3600), time.FixedZone("", -9*3600-30*60)}
+	instant := func(i campaign.Instant, n int) string { return time.Unix(i.Minute()*60, 0).In(offsets[n%len(offsets)]).Format(time.RFC3339) }
+	ads := make([]ad, 0, len(campaigns))
+	for n, c := range campaigns {
+		a := ad{
+			"id": c.ID, "video_url": c.VideoURL, "country": c.Country, "lang": c.Lang, "start_hour": c.StartHour, "end_hour": c.EndHour,
+		}
+		if c.TimeZone != "" {
+			a["time_zone"] = c.TimeZone
+		}
+		if c.Days != 0 {
+			var days []string
+			for day, name := range names {
+				if c.Days&(1<<day) != 0 {
+					days = append(days, name)
+				}
+			}
+			a["days"] = days
+		}
+		if c.StartAt != 0 {
+			a["start_at"] = instant(c.StartAt, n)
+		}
+		if c.EndAt != 0 {
+			a["end_at"] = instant(c.EndAt, n+1)
+		}
+		if c.Priority != 0 {
+			a["priority"] = c.Priority
+		}
+		if c.Weight != 0 {
+			a["weight"] = c.Weight
+		}
+		if c.Paused {
+			a["enabled"] = false
+		}
+		ads = append(ads, a)
+	}
+	text, err := json.Marshal(ad{"ads": ads})
+	require.NoError(t, err)
+	return text
 }
 
 // ruleAds returns campaigns in the words of the model.

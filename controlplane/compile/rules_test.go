@@ -26,7 +26,9 @@ type ruleComparer struct {
 func newRuleComparer(t require.TestingT, campaigns []campaign.Campaign, now time.Time) *ruleComparer {
 	ads, err := ruleAds(campaigns)
 	require.NoError(t, err)
-	doc := &campaign.Document{Campaigns: campaigns}
+	doc, err := campaign.Decode(ruleDocument(t, campaigns))
+	require.NoError(t, err)
+	require.Len(t, doc.Campaigns, len(campaigns))
 	result, err := compile.Compile(doc, compile.Params{Now: now})
 	require.NoError(t, err)
 	reader, err := adindex.Open(result.Bytes)

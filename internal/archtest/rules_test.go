@@ -53,7 +53,7 @@ var rules = map[string]rule{
 			"controlplane/console", "controlplane/counters",
 			"controlplane/publish", "controlplane/revision", "controlplane/revision/boltstore", "controlplane/revision/dynamostore",
 			"controlplane/source", "controlplane/xds", "envoy", "envoy/gateway", "filter/adindex",
-			"internal/awsclient", "internal/boltfile", "internal/cognito", "internal/program", "internal/token", "internal/web",
+			"internal/awsclient", "internal/boltfile", "internal/cognito", "internal/hostname", "internal/program", "internal/token", "internal/web",
 		},
 		third: anyThird,
 		why:   "main wires the parts together; no part imports it",

@@ -90,7 +90,7 @@ func validateDocument(c *gateway.Config, d document, stdout io.Writer) error {
 		_, _ = fmt.Fprintf(stdout, "%s: %v\n", name, err)
 		return program.ErrReported
 	}
-	_, _ = fmt.Fprintf(stdout, "%s: %d ads, %d rejected; index %s, %d keys, %d bytes\n",
+	_, _ = fmt.Fprintf(stdout, "%s: %d ads, %d rejected; index %s, %d pairs of country and language, %d bytes\n",
 		name, result.Ads, doc.Rejected, result.Version, result.CanonicalKeys, len(result.Bytes))
 	if doc.Rejected > 0 {
 		return program.ErrReported

@@ -101,7 +101,7 @@ const (
 // what is wrong with a campaign, a document's age.
 func plain(text, dir string) string {
 	for pattern, by := range map[string]string{
-		`(?m)^(\S+): (\d+ ads, \d+ rejected); index [0-9a-f]{32}, (\d+ keys), \d+ bytes$`: "$1: $2, $3",
+		`(?m)^(\S+): (\d+ ads, \d+ rejected); index [0-9a-f]{32}, (\d+ pairs) of country and language, \d+ bytes$`: "$1: $2, $3",
 		`(?m)^(\S+:\d+: ads\[.*?: [a-z_]+): .+$`:                                          "$1: WHY",
 		`(?m)^(\S+\.json:\d+:\d+|stdin:\d+:\d+): .+$`:                                     "$1: WHY",
 		`(?m)^(ad \d+ .*?): .+$`:                                                          "$1: WHY",
@@ -153,13 +153,13 @@ func TestValidateCommand(t *testing.T) {
 		"no such file": {args: []string{"-c", "no.yaml"}, code: 1, stderr: "adsidecar: open no.yaml: no such file or directory\n"},
 		"a folder":     {args: []string{"-c", "."}, code: 1, stderr: "adsidecar: read .: read .: is a directory\n"},
 
-		"good campaigns":       {args: []string{"--campaigns", "good.json"}, stdout: "gateway.yaml: ok\ngood.json: 3 ads, 0 rejected, 2 keys\n"},
-		"no campaigns":         {args: []string{"--campaigns", "empty.json"}, stdout: "gateway.yaml: ok\nempty.json: 0 ads, 0 rejected, 0 keys\n"},
-		"bad campaigns":        {args: []string{"--campaigns", "bad.json"}, code: 1, stdout: "gateway.yaml: ok\n" + fmt.Sprintf(badFindings, "bad.json") + "bad.json: 1 ads, 5 rejected, 1 keys\n"},
-		"campaigns from stdin": {args: []string{"--campaigns", "-"}, stdin: badCampaigns, code: 1, stdout: "gateway.yaml: ok\n" + fmt.Sprintf(badFindings, "stdin") + "stdin: 1 ads, 5 rejected, 1 keys\n"},
+		"good campaigns":       {args: []string{"--campaigns", "good.json"}, stdout: "gateway.yaml: ok\ngood.json: 3 ads, 0 rejected, 2 pairs\n"},
+		"no campaigns":         {args: []string{"--campaigns", "empty.json"}, stdout: "gateway.yaml: ok\nempty.json: 0 ads, 0 rejected, 0 pairs\n"},
+		"bad campaigns":        {args: []string{"--campaigns", "bad.json"}, code: 1, stdout: "gateway.yaml: ok\n" + fmt.Sprintf(badFindings, "bad.json") + "bad.json: 1 ads, 5 rejected, 1 pairs\n"},
+		"campaigns from stdin": {args: []string{"--campaigns", "-"}, stdin: badCampaigns, code: 1, stdout: "gateway.yaml: ok\n" + fmt.Sprintf(badFindings, "stdin") + "stdin: 1 ads, 5 rejected, 1 pairs\n"},
 		"more bad campaigns than are described": {
 			args: []string{"--campaigns", "-"}, stdin: `{"ads":[` + strings.Repeat("7,", 1004) + `{"id":"a"}]}`, code: 1,
-			stdout: "gateway.yaml: ok\n" + manyFindings() + "stdin: and 5 more rejected ads\nstdin: 0 ads, 1005 rejected, 0 keys\n",
+			stdout: "gateway.yaml: ok\n" + manyFindings() + "stdin: and 5 more rejected ads\nstdin: 0 ads, 1005 rejected, 0 pairs\n",
 		},
 		"nothing on stdin":   {args: []string{"--campaigns", "-"}, code: 1, stdout: "gateway.yaml: ok\nstdin:1:1: WHY\nstdin: unusable as a whole\n"},
 		"campaigns that end": {args: []string{"--campaigns", "broken.json"}, code: 1, stdout: "gateway.yaml: ok\nbroken.json:2:11: WHY\nbroken.json: unusable as a whole\n"},

@@ -11,8 +11,11 @@ import (
 // its hour.
 const searched = 4 * weekMinutes
 
+// endOfTime is the first minute of the year 10000, of which RFC 3339 knows no text.
+var endOfTime = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC).Unix() / 60
+
 // NextEligible returns the first minute, from that of at on, at which the campaign may be served if nothing goes before it, in UTC. It is
-// the zero time if there is none: it is paused, or its flight ends before. It fails for a time zone that Decode would not have let pass.
+// the zero time if there is none: it is paused, or its flight or the year 9999, which is the last that has a text, ends before. It fails for a time zone that Decode would not have let pass.
 func NextEligible(c *campaign.Campaign, at time.Time) (time.Time, error) {
 	loc, err := location(c)
 	if err != nil {
@@ -26,7 +29,7 @@ func NextEligible(c *campaign.Campaign, at time.Time) (time.Time, error) {
 	ahead := horizon{base: from, end: from + searched}
 	t := timing{window: windowOf(c), offsets: offsetsOf(loc, ahead)}
 	spans := t.within(ahead)
-	if len(spans) == 0 || from+int64(spans[0].begin) >= until {
+	if len(spans) == 0 || from+int64(spans[0].begin) >= min(until, endOfTime) {
 		return time.Time{}, nil
 	}
 	return unixMinute(from + int64(spans[0].begin)), nil

@@ -1,6 +1,7 @@
 package compile_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -359,6 +360,24 @@ func TestNextEligible(t *testing.T) {
 			require.Equal(rt, want, got)
 		}
 	})
+}
+
+// A next minute in the year 10000 has no text: a list with that campaign could not be written.
+func TestNextEligibleAtTheEndOfTime(t *testing.T) {
+	t.Parallel()
+	last := time.Date(9999, 12, 31, 23, 59, 0, 0, time.UTC)
+	c := campaign.Campaign{ID: "a", VideoURL: "https://v/", Country: "us", Lang: "eng", StartHour: 23, EndHour: 24, StartAt: campaign.At(last.Unix() / 60)}
+	next, err := compile.NextEligible(&c, time.Unix(0, 0))
+	require.NoError(t, err)
+	require.Equal(t, last, next)
+	c.StartHour, c.EndHour = 8, 20
+	next, err = compile.NextEligible(&c, time.Unix(0, 0))
+	require.NoError(t, err)
+	require.Zero(t, next)
+	e := explain(t, &campaign.Document{Campaigns: []campaign.Campaign{c}}, "us", "eng", last)
+	require.Equal(t, "out_of_hours", e.Waiting[0].Reason)
+	_, err = json.Marshal(e)
+	require.NoError(t, err)
 }
 
 func TestSchedulesAndCyclesAreShared(t *testing.T) {

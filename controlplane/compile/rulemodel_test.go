@@ -216,7 +216,9 @@ func ruleDocument(t require.TestingT, campaigns []campaign.Campaign) []byte {
 	type ad = map[string]any
 	names := []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 	offsets := []*time.Location{time.UTC, time.FixedZone("", 2*3600), time.FixedZone("", -9*3600-30*60)}
-	instant := func(i campaign.Instant, n int) string { return time.Unix(i.Minute()*60, 0).In(offsets[n%len(offsets)]).Format(time.RFC3339) }
+	instant := func(i campaign.Instant, n int) string {
+		return time.Unix(i.Minute()*60, 0).In(offsets[n%len(offsets)]).Format(time.RFC3339)
+	}
 	ads := make([]ad, 0, len(campaigns))
 	for n, c := range campaigns {
 		a := ad{

@@ -22,6 +22,7 @@ import (
 func applyCommand(r remote) *cobra.Command {
 	var file string
 	var dryRun bool
+	var base uint64
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE",
 		Short: "Create or replace campaigns.",
@@ -29,17 +30,28 @@ func applyCommand(r remote) *cobra.Command {
 			"all; campaigns that it does not name stay as they are. One campaign as \"campaigns get -o json\" printed it is refused if\n" +
 			"somebody changed it meanwhile.",
 		Example: "  adsidecar campaigns apply -f spring.json --dry-run\n" +
-			"  adsidecar campaigns apply -f spring.json --comment \"spring sale\"\n" +
+			"  adsidecar campaigns apply -f spring.json --if-revision 41 --comment \"spring sale\"\n" +
 			"  generate | adsidecar campaigns apply -f -",
 		Args: program.NoArguments,
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "Change nothing, and print what would change.")
+	cmd.Flags().Uint64Var(&base, "if-revision", 0, "Only if nobody has changed these campaigns since this revision, which --dry-run prints.")
 	fileFlag(cmd, &file)
 	mark(cmd, verbose)
 	return r.change(cmd, func(ctx context.Context, s *session, _ []string) error {
+		o := client.ImportOptions{DryRun: dryRun, Comment: s.comment}
+		if cmd.Flags().Changed("if-revision") {
+			o.Base = &base
+		}
+		if o.DryRun && o.Base != nil {
+			return program.Misused(errors.New("--if-revision: a dry run changes nothing, and says against which revision it was made"))
+		}
 		return s.withInput(file, func(in *input) error {
-			if in.one == nil || dryRun {
-				return s.load(ctx, in, dryRun)
+			switch {
+			case in.one == nil || dryRun || o.Base != nil && in.one.etag == "":
+				return s.load(ctx, in, o)
+			case o.Base != nil:
+				return program.Misused(errors.New("--if-revision: this campaign names what it was made from: it has an etag"))
 			}
 			return s.applyOne(ctx, in.one)
 		})
@@ -150,9 +162,10 @@ func (s *session) applyOne(ctx context.Context, one *oneCampaign) error {
 }
 
 // load imports a document, or says what would come of it.
-func (s *session) load(ctx context.Context, in *input, dryRun bool) error {
+func (s *session) load(ctx context.Context, in *input, o client.ImportOptions) error {
 	p := newProgress(s.err, s.verbose, in.size, time.Now)
-	a, err := s.Import(ctx, in.document, client.ImportOptions{DryRun: dryRun, Comment: s.comment, Progress: p.hear()})
+	o.Progress = p.hear()
+	a, err := s.Import(ctx, in.document, o)
 	p.end()
 	if err != nil {
 		return err
@@ -160,7 +173,7 @@ func (s *session) load(ctx context.Context, in *input, dryRun bool) error {
 	if s.json {
 		return printJSON(s.out, a.JSON)
 	}
-	if dryRun {
+	if o.DryRun {
 		err = printDiff(s.out, &a.Value.Diff)
 	} else {
 		err = printSums(s.out, &a.Value.Diff) // of what is done, a thousand lines would say no more
@@ -169,8 +182,9 @@ func (s *session) load(ctx context.Context, in *input, dryRun bool) error {
 		return err
 	}
 	switch i := a.Value; {
-	case dryRun:
-		return say(s.out, "Nothing was changed: this was a dry run.")
+	case o.DryRun:
+		return say(s.out, `Nothing was changed: this was a dry run against revision %d. With --if-revision %d it is applied only if nobody changes these campaigns before.`,
+			i.Base, i.Base)
 	case i.Revision == 0:
 		return say(s.out, "Nothing was changed: all of it is there already.")
 	default:
@@ -184,7 +198,7 @@ func diffCommand(r remote) *cobra.Command {
 		Use:   "diff -f FILE | diff VERSION VERSION",
 		Short: "Say what a change would do, or what differs between two published versions.",
 		Long: "Say what applying a file would do to the ads that are served, or what differs between two versions: published\n" +
-			"ones, and the one that a guard holds.\nA + is an ad that is added, a - one that is removed, a ~ one that is changed.",
+			"ones, and the one that a guard holds; 6 characters of a version or more are enough.\nA + is an ad that is added, a - one that is removed, a ~ one that is changed.",
 		Example: "  adsidecar diff -f spring.json\n" +
 			"  adsidecar diff 1f0c93d2a5b6 77d0e1c4f928",
 	}
@@ -198,9 +212,13 @@ func diffCommand(r remote) *cobra.Command {
 	}
 	return r.command(cmd, func(ctx context.Context, s *session, args []string) error {
 		if file != "" {
-			return s.withInput(file, func(in *input) error { return s.load(ctx, in, true) })
+			return s.withInput(file, func(in *input) error { return s.load(ctx, in, client.ImportOptions{DryRun: true}) })
 		}
-		a, err := s.DiffVersions(ctx, args[0], args[1])
+		versions, err := s.versions(ctx, args...)
+		if err != nil {
+			return err
+		}
+		a, err := s.DiffVersions(ctx, versions[0], versions[1])
 		if err != nil || s.json {
 			return errors.Join(err, printJSON(s.out, a.JSON))
 		}

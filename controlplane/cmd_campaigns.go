@@ -187,13 +187,14 @@ func exportCommand(r remote) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Write the document that is in force.",
-		Long: "Write the document that is in force, {\"ads\":[…]}, as JSON. It can be applied here or elsewhere. After an error the\n" +
-			"output is not whole: the exit code says so.",
+		Long: "Write the document that is in force, {\"ads\":[…]}, as JSON. It can be applied here or elsewhere. --origin\n" +
+			"leaves out what is not of the source, or not of operators. After an error the output is not whole: the exit code says so.",
 		Example: "  adsidecar campaigns export > campaigns.json\n" +
 			"  adsidecar campaigns export --origin operator > ours.json",
 		Args: program.NoArguments,
 	}
-	cmd.Flags().StringVar(&origin, "origin", "", "operator for the operators' campaigns alone.")
+	cmd.Flags().StringVar(&origin, "origin", "", "source or operator: the campaigns of the one alone (default: both).")
+	mark(cmd, raw)
 	return r.command(cmd, func(ctx context.Context, s *session, _ []string) error {
 		_, err := s.Export(ctx, origin, s.out)
 		return err

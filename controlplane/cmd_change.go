@@ -1,29 +1,23 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
+
+	"adsidecar/controlplane/client"
 )
 
 // printChange prints what becomes of one campaign: "~ spring: weight 1 → 3".
 func printChange(w io.Writer, id string, before, after json.RawMessage) error {
 	switch {
-	case absent(before):
+	case client.Absent(before):
 		return say(w, "+ %s%s", id, described(after))
-	case absent(after):
+	case client.Absent(after):
 		return say(w, "- %s", id)
 	}
 	return say(w, "~ %s: %s", id, changedFields(before, after))
-}
-
-func absent(text json.RawMessage) bool {
-	text = bytes.TrimSpace(text)
-	return len(text) == 0 || bytes.Equal(text, []byte("null"))
 }
 
 func described(text json.RawMessage) string {
@@ -34,31 +28,14 @@ func described(text json.RawMessage) string {
 	return fmt.Sprintf(": %s/%s %s", c.Country, c.Lang, c.hours())
 }
 
-// changedFields compares two JSON objects field by field.
+// changedFields says in which fields two campaigns differ.
 func changedFields(before, after json.RawMessage) string {
-	var a, b map[string]json.RawMessage
-	if json.Unmarshal(before, &a) != nil || json.Unmarshal(after, &b) != nil {
-		return "changed"
-	}
-	fields := maps.Clone(a)
-	maps.Copy(fields, b)
 	var changes []string
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		if was, is := value(a[name]), value(b[name]); was != is {
-			changes = append(changes, fmt.Sprintf("%s %s → %s", name, was, is))
-		}
+	for _, c := range client.FieldChanges(before, after) {
+		changes = append(changes, fmt.Sprintf("%s %s → %s", c.Field, orDash(string(c.Before)), orDash(string(c.After))))
 	}
 	if len(changes) == 0 {
 		return "unchanged"
 	}
 	return strings.Join(changes, ", ")
-}
-
-// value is compact JSON; a dash for none.
-func value(text json.RawMessage) string {
-	var b bytes.Buffer
-	if len(text) == 0 || json.Compact(&b, text) != nil {
-		return "-"
-	}
-	return b.String()
 }

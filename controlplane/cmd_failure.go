@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -90,35 +91,65 @@ func details(b *strings.Builder, e *client.Error) {
 	if e.Conflict == nil {
 		return
 	}
-	if e.Conflict.Present == nil {
+	if ids := e.Conflict.IDs; len(ids) > 0 { // of several campaigns, of which the first is shown
+		fmt.Fprintf(b, "\nChanged meanwhile: %s", cell(strings.Join(ids, ", ")))
+	} else if e.Conflict.Present == nil {
 		b.WriteString("\nIt is not there any more: somebody deleted it.")
 		return
 	}
 	if len(e.Conflict.Changed) > 0 {
 		t := newTable("FIELD", "THERE NOW", "SENT")
 		for _, f := range e.Conflict.Changed {
-			t.row(f.Field, string(f.Before), string(f.After))
+			t.row(f.Field, valueText(f.Before), valueText(f.After))
 		}
 		var columns strings.Builder
 		_ = t.print(&columns) // which takes everything
+		if len(e.Conflict.IDs) > 1 {
+			fmt.Fprintf(b, "\nOf %s:", cell(e.Conflict.IDs[0]))
+		}
 		b.WriteString("\n" + strings.TrimSuffix(columns.String(), "\n"))
 	}
+}
+
+// mayBeDone is said where it is not known whether it was.
+const mayBeDone = "What was asked for may have been done: look before you ask again (adsidecar history, adsidecar versions)."
+
+// passing are the codes of a 503 after which nothing was done, and which time mends.
+var passing = map[string]bool{
+	"busy": true, "contended": true, "history_not_loaded": true, "source_not_read": true, "too_many_streams": true, "user_pool_unavailable": true,
+}
+
+// valueText is empty for null, as for what is not there.
+func valueText(value json.RawMessage) string {
+	if client.Absent(value) {
+		return ""
+	}
+	return string(value)
 }
 
 // whatToCheck is empty where the message says it all.
 func whatToCheck(err error, refused *client.Error) string {
 	if refused != nil {
+		switch {
+		case refused.Unclear():
+			return mayBeDone
+		case refused.Code == "from_source":
+			return "To stop serving it: adsidecar campaigns pause ID"
+		case refused.Status == http.StatusServiceUnavailable && passing[refused.Code]:
+			return "Nothing is wrong with the request: try it again a little later."
+		}
 		switch refused.Status {
 		case http.StatusUnauthorized:
 			return "Check the token in --token-file or " + tokenVariable + ": it is missing, wrong or over."
 		case http.StatusForbidden:
 			return "Reading takes a viewer's token, changing an operator's."
 		case http.StatusPreconditionFailed:
+			if refused.Conflict != nil && len(refused.Conflict.IDs) > 0 {
+				return `Look at what is there now, and decide anew; of a document, "adsidecar campaigns apply --dry-run" shows what would change.`
+			}
 			return "Look at what is there now, and make your change anew."
 		case http.StatusMisdirectedRequest:
 			return "Call the control plane by its name (--server): admin.name, localhost, or the address it listens on."
-		case http.StatusServiceUnavailable:
-			return "Nothing is wrong with the request: try it again a little later."
 		}
 		if refused.Code == "" {
 			return "Check --server: what answers there may not be a control plane of this version."
@@ -147,7 +178,7 @@ func whatToCheck(err error, refused *client.Error) string {
 	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return "Check --server: the address does not speak TLS; http:// may be meant."
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return "What was asked for may have been done: look before you ask again (adsidecar history)."
+		return mayBeDone
 	case errors.Is(err, context.DeadlineExceeded):
 		return "The control plane is there but slow, or the network drops what is sent: check --server, or give it longer with --timeout."
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"adsidecar/controlplane/apiv1"
 	"adsidecar/internal/program"
 )
 
@@ -34,6 +37,9 @@ type fakeAPI struct {
 
 func newFakeAPI(t *testing.T, replies map[string]reply) *fakeAPI {
 	t.Helper()
+	for request, r := range replies {
+		requireKnownCode(t, request, r)
+	}
 	f := &fakeAPI{}
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request := r.Method + " " + strings.TrimPrefix(r.RequestURI, "/api/v1")
@@ -57,6 +63,57 @@ func newFakeAPI(t *testing.T, replies map[string]reply) *fakeAPI {
 	}))
 	t.Cleanup(f.Close)
 	return f
+}
+
+// requireKnownCode requires that a reply refuses as the API does: with a code that its description has, or that nobody could describe.
+func requireKnownCode(t *testing.T, request string, r reply) {
+	t.Helper()
+	text, err := json.Marshal(r.body)
+	require.NoError(t, err)
+	refusals := []json.RawMessage{text}
+	if r.status < 400 {
+		refusals = nil
+	}
+	if all, ok := r.body.(lined); ok {
+		for _, line := range all {
+			var event apiv1.ImportEvent
+			require.NoError(t, json.Unmarshal([]byte(line), &event))
+			if event.Error != nil {
+				refusals = append(refusals, event.Error.Body)
+			}
+		}
+	}
+	for _, refusal := range refusals {
+		var body struct{ Code string }
+		if json.Unmarshal(refusal, &body) == nil && body.Code != hostile { // a text is not the API's
+			require.Contains(t, apiCodes(t), body.Code, request)
+		}
+	}
+}
+
+// apiCodes are the codes of all errors that the API's description has.
+func apiCodes(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("api", "openapi.json"))
+	require.NoError(t, err)
+	type codes struct{ Enum []string }
+	type coded struct {
+		Properties struct{ Code codes }
+	}
+	var described struct {
+		Components struct {
+			Schemas struct {
+				ErrorCode         codes
+				Invalid, Conflict coded
+			}
+		}
+	}
+	require.NoError(t, json.Unmarshal(text, &described))
+	s := described.Components.Schemas
+	for _, of := range []codes{s.ErrorCode, s.Invalid.Properties.Code, s.Conflict.Properties.Code} {
+		require.NotEmpty(t, of.Enum)
+	}
+	return slices.Concat(s.ErrorCode.Enum, s.Invalid.Properties.Code.Enum, s.Conflict.Properties.Code.Enum)
 }
 
 func (f *fakeAPI) note(request string, r *http.Request) {

@@ -26,7 +26,7 @@ func fleetCommand(r remote) *cobra.Command {
 			return errors.Join(err, printJSON(s.out, a.JSON))
 		}
 		f := &a.Value
-		if err := say(s.out, "Index %s: %d in sync, %d behind, %d gone.", orDash(f.Version), f.InSync, f.Behind, f.Gone); err != nil {
+		if err := say(s.out, "Index %s: %d in sync, %d behind, %d gone.", orDash(short(f.Version)), f.InSync, f.Behind, f.Gone); err != nil {
 			return err
 		}
 		if err := sayAll(s.out, notices(ctx, s.Client)); err != nil || len(f.Envoys) == 0 {
@@ -68,7 +68,7 @@ func envoyRows(t *table, e *apiv1.Envoy) {
 	}
 	for i := range e.Types {
 		of := &e.Types[i]
-		t.row(node, address, of.Type, of.Version, syncText(of), moment(of.Since), age(of.LastAckAge), served, noAd)
+		t.row(node, address, of.Type, short(of.Version), syncText(of), moment(of.Since), age(of.LastAckAge), served, noAd)
 		served, noAd = "", ""
 	}
 }

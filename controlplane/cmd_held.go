@@ -38,16 +38,16 @@ func heldCommand(r remote) *cobra.Command {
 		return nil
 	})
 	cmd.AddCommand(
-		decideCommand(r, "confirm", "Publish the version that is held.", "is confirmed: it is published", (*client.Client).ConfirmHeld),
-		decideCommand(r, "refuse", "Do not publish the version that is held; a newer one is judged anew.", "is refused", (*client.Client).RefuseHeld))
+		decideCommand(r, "confirm", "Publish the version that is held.", "is confirmed", (*client.Client).ConfirmHeld, (*session).awaitPublished),
+		decideCommand(r, "refuse", "Do not publish the version that is held; a newer one is judged anew.", "is refused", (*client.Client).RefuseHeld, nil))
 	return cmd
 }
 
 func heldTable(h apiv1.Held) *table {
 	const percent = 100
-	t := newTable("VERSION", cell(h.Version))
+	t := newTable("VERSION", cell(short(h.Version)))
 	if h.Base != "" {
-		t.row("IN PLACE OF", h.Base+`; "adsidecar diff `+h.Base+" "+h.Version+`" compares them`)
+		t.row("IN PLACE OF", short(h.Base)+`; "adsidecar diff `+short(h.Base)+" "+short(h.Version)+`" compares them`)
 	}
 	t.row("SINCE", moment(h.Since))
 	t.row("REASON", h.Reason)
@@ -65,19 +65,32 @@ func heldTable(h apiv1.Held) *table {
 
 func decideCommand(
 	r remote, name, help, done string, decide func(c *client.Client, ctx context.Context, version, comment string) (client.Answer[client.None], error),
+	then func(s *session, ctx context.Context, version string) error, // nil: nothing
 ) *cobra.Command {
+	long := help + " It is named, so that it is the one that you have seen."
+	if then != nil {
+		long += awaitHelp
+	}
 	return r.change(&cobra.Command{
-		Use:     name + " VERSION",
-		Short:   help,
-		Long:    help + " It is named, so that it is the one that you have seen.",
-		Example: "  adsidecar held " + name + " 77d0e1c4f928",
-		Args:    word("the version that is held"),
+		Use:         name + " VERSION",
+		Short:       help,
+		Long:        long,
+		Example:     "  adsidecar held " + name + " 77d0e1c4f928",
+		Args:        word("the version that is held"),
+		Annotations: map[string]string{commentHelp: "Why: it is kept until the next decision, and written to the log."},
 	}, func(ctx context.Context, s *session, args []string) error {
-		a, err := decide(s.Client, ctx, args[0], s.comment)
+		version, err := s.held(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		a, err := decide(s.Client, ctx, version, s.comment)
 		if err != nil || s.json {
 			return errors.Join(err, printJSON(s.out, a.JSON))
 		}
-		return say(s.out, "Version %s %s.", args[0], done)
+		if err := say(s.out, "Version %s %s.", args[0], done); err != nil || then == nil {
+			return err
+		}
+		return then(s, ctx, version)
 	})
 }
 

@@ -18,18 +18,19 @@ const defaultHistory = 20
 func historyCommand(r remote) *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
-		Use:   "history [REVISION]",
-		Short: "List the operators' changes, or what one of them changed.",
-		Long: "List the operators' changes, the newest first, or what one of them changed: a + is a campaign that it added, a - one\n" +
-			"that it removed, a ~ one that it changed. With -o json each page is one JSON value.",
-		Example: "  adsidecar history\n  adsidecar history 41",
+		Use:   "history [REVISION [REVISION]]",
+		Short: "List the operators' changes, or what one or several of them changed.",
+		Long: "List the operators' changes, the newest first, or what one of them changed, or all after one up to another: a + is a\n" +
+			"campaign that was added, a - one that was removed, a ~ one that was changed. 0 is before all of them. With -o json each\n" +
+			"page is one JSON value.",
+		Example: "  adsidecar history\n  adsidecar history 41\n  adsidecar history 38 41",
 	}
-	cmd.Flags().IntVar(&limit, "limit", defaultHistory, "How many at most; 0: all. Of one revision: all, unless it is given.")
+	cmd.Flags().IntVar(&limit, "limit", defaultHistory, "How many at most; 0: all. Of revisions that are named: all, unless it is given.")
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return nil
+		if len(args) > 2 {
+			return program.Misused(fmt.Errorf("history takes the numbers of at most two revisions, got %q\n\n%s", args, cmd.UsageString()))
 		}
-		return word("the number of a revision")(cmd, args)
+		return notEmpty(cmd, args)
 	}
 	return r.command(cmd, func(ctx context.Context, s *session, args []string) error {
 		if limit < 0 {
@@ -38,12 +39,15 @@ func historyCommand(r remote) *cobra.Command {
 		if len(args) == 0 {
 			return s.history(ctx, limit)
 		}
+		if !cmd.Flags().Changed("limit") {
+			limit = 0
+		}
+		if len(args) == 2 {
+			return s.revisionsDiff(ctx, args[0], args[1], limit)
+		}
 		number, err := revisionNumber(args[0])
 		if err != nil {
 			return err
-		}
-		if !cmd.Flags().Changed("limit") {
-			limit = 0
 		}
 		return s.revision(ctx, number, limit)
 	})
@@ -122,6 +126,47 @@ func (s *session) revision(ctx context.Context, number uint64, limit int) error 
 	return nil
 }
 
+// revisionsDiff prints what the revisions after one, 0 being before all, up to another changed in all.
+func (s *session) revisionsDiff(ctx context.Context, older, newer string, limit int) error {
+	from, err := strconv.ParseUint(older, 10, 64)
+	if err != nil {
+		return program.Misused(fmt.Errorf("%q is not the number of a revision, nor 0", older))
+	}
+	to, err := revisionNumber(newer)
+	if err != nil {
+		return err
+	}
+	if from >= to {
+		return program.Misused(fmt.Errorf("revision %d is not after %d: name the older one first", to, from))
+	}
+	shown, total := 0, 0
+	for page, err := range s.RevisionsDiff(ctx, from, to, limit) {
+		if err != nil {
+			return err
+		}
+		if s.json {
+			if err := printJSON(s.out, page.JSON); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, c := range page.Value.Items {
+			if err := printChange(s.out, c.ID, c.Before, c.After); err != nil {
+				return err
+			}
+		}
+		shown, total = shown+len(page.Value.Items), page.Value.Total
+	}
+	switch {
+	case s.json:
+		return nil
+	case total > shown:
+		return say(s.out, "%d of %s", shown, count(total, "campaign"))
+	default:
+		return say(s.out, "After revision %d up to %d: %s changed.", from, to, count(shown, "campaign"))
+	}
+}
+
 func revertCommand(r remote) *cobra.Command {
 	return r.change(&cobra.Command{
 		Use:     "revert REVISION",
@@ -144,9 +189,10 @@ func revertCommand(r remote) *cobra.Command {
 
 func versionsCommand(r remote) *cobra.Command {
 	return r.command(&cobra.Command{
-		Use:     "versions",
-		Short:   "List the published versions.",
-		Long:    "List the published versions, the newest first. Those that are kept can be rolled back to.",
+		Use:   "versions",
+		Short: "List the published versions.",
+		Long: "List the published versions, the newest first. Each of them can be rolled back to. Commands take a version's beginning too,\n" +
+			"of 6 characters or more.",
 		Example: "  adsidecar versions",
 		Args:    program.NoArguments,
 	}, func(ctx context.Context, s *session, _ []string) error {
@@ -157,23 +203,24 @@ func versionsCommand(r remote) *cobra.Command {
 		if len(a.Value.Items) == 0 {
 			return say(s.out, "Nothing was published yet.")
 		}
-		t := newTable("VERSION", "PUBLISHED", "NOW", "KEPT", "REVISION", "ADS", "REJECTED", "KEYS", "BYTES", "DOCUMENT")
+		t := newTable("VERSION", "PUBLISHED", "NOW", "REVISION", "ADS", "REJECTED", "KEYS", "BYTES", "DOCUMENT")
 		for i := range a.Value.Items {
 			v := &a.Value.Items[i]
-			now := yes(v.Published)
-			if v.Pinned {
-				now = "pinned"
-			}
-			t.row(v.Version, moment(v.PublishedAt), now, yes(v.Kept), v.Revision, v.Ads, v.Rejected, v.Keys, v.Bytes, short(v.Document))
+			t.row(short(v.Version), moment(v.PublishedAt), nowText(v), v.Revision, v.Ads, v.Rejected, v.Keys, v.Bytes, short(v.Document))
 		}
 		return t.print(s.out)
 	})
 }
 
-// short is the beginning of a hash.
-func short(hash string) string {
-	const shown = 12
-	return hash[:min(len(hash), shown)]
+// nowText is what is so of a version now. A pin may not be in force, or not yet.
+func nowText(v *apiv1.Version) string {
+	switch {
+	case v.Pinned && v.Published:
+		return "pinned"
+	case v.Pinned:
+		return "pinned, not published"
+	}
+	return yes(v.Published)
 }
 
 func rollbackCommand(r remote) *cobra.Command {
@@ -181,32 +228,38 @@ func rollbackCommand(r remote) *cobra.Command {
 		Use:   "rollback VERSION",
 		Short: "Publish an earlier version, and keep to it.",
 		Long: "Publish an earlier version, and pin it: the source is polled and changes are saved, but nothing newer is published until\n" +
-			"\"adsidecar resume\".",
-		Example: "  adsidecar versions\n  adsidecar rollback 1f0c93d2a5b6 --comment \"no ads in France\"",
-		Args:    word("a version"),
+			"\"adsidecar resume\"." + awaitHelp,
+		Example:     "  adsidecar versions\n  adsidecar rollback 1f0c93d2a5b6 --comment \"no ads in France\"",
+		Args:        word("a version"),
+		Annotations: map[string]string{commentHelp: "Why: it is kept with the pin, as long as that lasts, and written to the log."},
 	}, func(ctx context.Context, s *session, args []string) error {
-		a, err := s.Rollback(ctx, args[0], s.comment)
+		version, err := s.versions(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		a, err := s.Rollback(ctx, version[0], s.comment)
 		if err != nil || s.json {
 			return errors.Join(err, printJSON(s.out, a.JSON))
 		}
-		if err := say(s.out, "Version %s is published and pinned by %s.", a.Value.Version, a.Value.Who); err != nil {
+		if err := say(s.out, `Version %s is pinned by %s: nothing newer is published until "adsidecar resume".`, short(a.Value.Version), a.Value.Who); err != nil {
 			return err
 		}
-		return say(s.out, `Nothing newer is published until "adsidecar resume".`)
+		return s.awaitPublished(ctx, a.Value.Version)
 	})
 }
 
 func resumeCommand(r remote) *cobra.Command {
 	return r.change(&cobra.Command{
-		Use:     "resume",
-		Short:   "End a rollback: publish what is newest again.",
-		Example: "  adsidecar resume",
-		Args:    program.NoArguments,
+		Use:         "resume",
+		Short:       "End a rollback: publish what is newest again.",
+		Example:     "  adsidecar resume",
+		Args:        program.NoArguments,
+		Annotations: map[string]string{commentHelp: "Why: it is written to the log."},
 	}, func(ctx context.Context, s *session, _ []string) error {
 		a, err := s.Resume(ctx, s.comment)
 		if err != nil || s.json {
 			return errors.Join(err, printJSON(s.out, a.JSON))
 		}
-		return say(s.out, "The pin is off: what is newest is published.")
+		return say(s.out, "The pin is off: the newest version is published in a moment, unless a guard holds it.")
 	})
 }

@@ -15,16 +15,20 @@ func notices(ctx context.Context, c *client.Client) []string {
 	if err != nil {
 		return []string{"What keeps it from being published is not known: " + err.Error()}
 	}
+	return noticesOf(&a.Value)
+}
+
+func noticesOf(s *apiv1.Summary) []string {
 	var all []string
-	if pin := a.Value.Pin; pin != nil {
-		all = append(all, pinNotice(*pin))
+	if s.Pin != nil {
+		all = append(all, pinNotice(s))
 	}
-	if held := a.Value.Held; held != nil {
-		all = append(all, heldNotice(*held))
+	if s.Held != nil {
+		all = append(all, heldNotice(*s.Held))
 	}
-	if a.Value.Stuck() {
+	if s.Stuck() {
 		all = append(all, fmt.Sprintf(`Not compiled: revision %d; %d is the last that is. %s. "adsidecar revert %d" undoes it.`,
-			a.Value.Revision, a.Value.CompiledRevision, a.Value.RevisionError, a.Value.Revision))
+			s.Revision, s.CompiledRevision, s.RevisionError, s.Revision))
 	}
 	return all
 }
@@ -38,22 +42,40 @@ func sayAll(w io.Writer, texts []string) error {
 	return nil
 }
 
-func pinNotice(p apiv1.Pin) string {
-	text := fmt.Sprintf("Pinned: version %s stays published, by %s", p.Version, p.Who)
+// pinNotice tells of a pin, and whether it is in force.
+func pinNotice(s *apiv1.Summary) string {
+	p := s.Pin
+	text := fmt.Sprintf("Pinned: version %s, by %s", short(p.Version), p.Who)
 	if p.Comment != "" {
 		text += fmt.Sprintf(", %q", p.Comment)
 	}
+	switch {
+	case p.Version == s.Version:
+		text += "; it stays published"
+	case p.Error != "":
+		text += fmt.Sprintf("; it is not published: %s; %s", p.Error, instead(s))
+	default:
+		text += "; it is not published yet: " + instead(s)
+	}
 	if p.Waiting != "" {
-		text += fmt.Sprintf("; %s waits", p.Waiting)
+		text += fmt.Sprintf("; %s waits", short(p.Waiting))
 	}
 	return text + `. "adsidecar resume" ends that.`
 }
 
+// instead says what is published in place of what should be.
+func instead(s *apiv1.Summary) string {
+	if s.Version == "" {
+		return "nothing is"
+	}
+	return "version " + short(s.Version) + " is"
+}
+
 func heldNotice(h apiv1.Held) string {
 	if !h.Refused {
-		return fmt.Sprintf(`Held: version %s waits for a decision: %s. "adsidecar held" shows it.`, h.Version, h.Reason)
+		return fmt.Sprintf(`Held: version %s waits for a decision: %s. "adsidecar held" shows it.`, short(h.Version), h.Reason)
 	}
-	text := fmt.Sprintf("Refused: version %s is not published: %s", h.Version, h.Reason)
+	text := fmt.Sprintf("Refused: version %s is not published: %s", short(h.Version), h.Reason)
 	if h.RefusedBy != "" {
 		text += ", by " + h.RefusedBy
 	}

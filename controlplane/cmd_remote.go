@@ -56,18 +56,22 @@ type session struct {
 	json    bool
 	verbose bool
 	comment string
+	// patience is how long a command waits until what it decided is published.
+	patience time.Duration
 }
 
 // command makes cmd one that asks a control plane. Each command has a remote of its own.
 func (r remote) command(cmd *cobra.Command, run func(ctx context.Context, s *session, args []string) error) *cobra.Command {
 	cmd.Long = cmp.Or(cmd.Long, cmd.Short) + remoteHelp
 	r.connection(cmd)
-	cmd.Flags().StringVarP(&r.output, "output", "o", outputTable, "table, for people, or json, as the API answers.")
+	if r.output = outputTable; cmd.Annotations[raw] == "" {
+		cmd.Flags().StringVarP(&r.output, "output", "o", outputTable, "table, for people, or json, as the API answers.")
+	}
 	if cmd.Annotations[verbose] != "" {
 		cmd.Flags().BoolVarP(&r.verbose, "verbose", "v", false, "Say how far it is also where stderr is no terminal.")
 	}
 	if cmd.Annotations[changes] != "" {
-		cmd.Flags().StringVar(&r.comment, "comment", "", "Why: it is kept with the change.")
+		cmd.Flags().StringVar(&r.comment, "comment", "", cmp.Or(cmd.Annotations[commentHelp], "Why: it is kept with the change."))
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := r.session(cmd)
@@ -92,7 +96,10 @@ func (r remote) change(cmd *cobra.Command, run func(ctx context.Context, s *sess
 // Marks of commands.
 const (
 	changes = "changes" // takes a comment
-	verbose = "verbose" // can say how far it is
+	// commentHelp is what becomes of the comment, where that is not the usual.
+	commentHelp = "comment help"
+	verbose     = "verbose" // can say how far it is
+	raw         = "raw"     // prints the same for people and programs
 )
 
 func mark(cmd *cobra.Command, as string) {
@@ -112,8 +119,8 @@ func (r *remote) connection(cmd *cobra.Command) {
 }
 
 func (r *remote) session(cmd *cobra.Command) (*session, error) {
-	if r.output != outputTable && r.output != outputJSON {
-		return nil, program.Misused(fmt.Errorf("--output: %q is neither table nor json", r.output))
+	if err := r.checkOutput(); err != nil {
+		return nil, err
 	}
 	c, err := r.connect()
 	if err != nil {
@@ -121,8 +128,15 @@ func (r *remote) session(cmd *cobra.Command) (*session, error) {
 	}
 	return &session{
 		Client: c, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), err: cmd.ErrOrStderr(), json: r.output == outputJSON, verbose: r.verbose,
-		comment: r.comment,
+		comment: r.comment, patience: publishedWithin,
 	}, nil
+}
+
+func (r *remote) checkOutput() error {
+	if r.output != outputTable && r.output != outputJSON {
+		return program.Misused(fmt.Errorf("--output: %q is neither table nor json", r.output))
+	}
+	return nil
 }
 
 func (r *remote) connect() (*client.Client, error) {
@@ -141,7 +155,11 @@ func (r *remote) connect() (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return client.New(client.Config{Server: server, Token: token, CAFile: r.caFile, Insecure: r.insecure, Timeout: r.timeout})
+	c, err := client.New(client.Config{Server: server, Token: token, CAFile: r.caFile, Insecure: r.insecure, Timeout: r.timeout})
+	if errors.Is(err, client.ErrPlainHTTP) {
+		err = fmt.Errorf("%w, or --insecure where nobody else is on the network", err)
+	}
+	return c, err
 }
 
 func (r *remote) token() (string, error) {

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"adsidecar/controlplane/campaign"
+	"adsidecar/controlplane/client"
 	"adsidecar/envoy/gateway"
 )
 
@@ -116,7 +117,7 @@ func TestToken(t *testing.T) {
 	require.Len(t, f.seen(), asked)
 	t.Setenv(tokenVariable, secretToken)
 	o := runCommand(t, "", "fleet", "--server", "http://192.0.2.1:9901")
-	require.Equal(t, outcome{1, "", "adsidecar: server http://192.0.2.1:9901: a token may be read on the way over plain HTTP; use https\n"}, o)
+	require.Equal(t, outcome{1, "", "adsidecar: server http://192.0.2.1:9901: a token may be read on the way over plain HTTP; use https, or --insecure where nobody else is on the network\n"}, o)
 }
 
 // TestNoAnswer: what to check is said where there is no answer to say it.
@@ -190,7 +191,7 @@ func TestALargeDocumentIsStreamed(t *testing.T) {
 	r.server = server.URL
 	s, err := r.session(cmd)
 	require.NoError(t, err)
-	require.NoError(t, s.withInput("-", func(in *input) error { return s.load(t.Context(), in, false) }))
+	require.NoError(t, s.withInput("-", func(in *input) error { return s.load(t.Context(), in, client.ImportOptions{}) }))
 	require.Contains(t, out.String(), "Saved as revision 3.\n")
 }
 

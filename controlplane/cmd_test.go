@@ -74,6 +74,12 @@ type commandCase struct {
 func TestCommands(t *testing.T) {
 	getSpring := reply{200, springBy}
 	zone, half := 12.5, 0.5
+	const (
+		shaNew  = "1f0c93d2a5b60123456789abcdef0123"
+		shaOld  = "1f0c93ffffffffffffffffffffffffff"
+		shaHeld = "77d0e1c4f9280123456789abcdef0123"
+	)
+	known := reply{200, page(apiv1.Version{Version: shaNew, Published: true}, apiv1.Version{Version: shaOld})}
 	cases := map[string]commandCase{
 		"list": {args: "campaigns list", replies: map[string]reply{"GET /campaigns?limit=500": {200, page(springBy, night)}}},
 		"list with every filter": {
@@ -89,11 +95,11 @@ func TestCommands(t *testing.T) {
 		"list below zero":           {args: "campaigns list --limit -1"},
 		"get":                       {args: "campaigns get spring", replies: map[string]reply{"GET /campaigns/spring": getSpring}},
 		"get as JSON":               {args: "campaigns get spring -o json", replies: map[string]reply{"GET /campaigns/spring": getSpring}},
-		"get one that is not there": {args: "campaigns get spring", replies: map[string]reply{"GET /campaigns/spring": refusal(404, "no_such_campaign", "There is no such campaign.")}},
+		"get one that is not there": {args: "campaigns get spring", replies: map[string]reply{"GET /campaigns/spring": refusal(404, "campaign_not_found", "There is no such campaign.")}},
 		"get nothing":               {args: "campaigns get"},
 		"get an empty ID":           {args: "campaigns get |"},
 		"apply a new campaign": {args: "campaigns apply -f - --comment spring~sale", stdin: string(spring), replies: map[string]reply{
-			"GET /campaigns/spring": refusal(404, "no_such_campaign", "There is no such campaign."), "PUT /campaigns/spring": {201, apiv1.Saved{Revision: 8}},
+			"GET /campaigns/spring": refusal(404, "campaign_not_found", "There is no such campaign."), "PUT /campaigns/spring": {201, apiv1.Saved{Revision: 8}},
 		}},
 		"apply over a campaign": {args: "campaigns apply -f -", stdin: string(spring), replies: map[string]reply{
 			"GET /campaigns/spring": getSpring, "PUT /campaigns/spring": {200, saved},
@@ -137,23 +143,36 @@ func TestCommands(t *testing.T) {
 		}}}},
 		"apply and hear nothing more": {args: "campaigns apply -f - -v", stdin: `{"ads":[]}`, replies: map[string]reply{"POST /document": {200, lined{`{"progress":{"phase":"store","done":1,"total":2}}`}}}},
 		"delete two that changed": {args: "campaigns delete night spring", replies: map[string]reply{
-			"GET /campaigns/night": {200, night}, "DELETE /campaigns/night": refusal(409, "from_source", "It is the source's: pause it."),
+			"GET /campaigns/night": {200, night}, "DELETE /campaigns/night": refusal(409, "from_source", "This campaign comes from the source and cannot be deleted here, but paused."),
 			"GET /campaigns/spring": getSpring, "DELETE /campaigns/spring": {412, conflict},
 		}},
 		"delete one that changed and one that is not there": {args: "campaigns delete night spring", replies: map[string]reply{
-			"GET /campaigns/night": {200, night}, "DELETE /campaigns/night": refusal(409, "from_source", "It is the source's: pause it."),
-			"GET /campaigns/spring": refusal(404, "no_such_campaign", "There is no such campaign."),
+			"GET /campaigns/night": {200, night}, "DELETE /campaigns/night": refusal(409, "from_source", "This campaign comes from the source and cannot be deleted here, but paused."),
+			"GET /campaigns/spring": refusal(404, "campaign_not_found", "There is no such campaign."),
 		}},
 		"apply an invalid document":      {args: "campaigns apply -f -", stdin: `{"ads":[]}`, replies: map[string]reply{"POST /document": {422, invalid}}},
-		"dry run of a document":          {args: "campaigns apply -f - --dry-run", stdin: `{"ads":[]}`, replies: map[string]reply{"POST /document?dry_run=true": {200, apiv1.Imported{DryRun: true, Diff: diffed}}}},
+		"dry run of a document":          {args: "campaigns apply -f - --dry-run", stdin: `{"ads":[]}`, replies: map[string]reply{"POST /document?dry_run=true": {200, apiv1.Imported{DryRun: true, Base: 41, Diff: diffed}}}},
 		"dry run of a campaign":          {args: "campaigns apply -f - --dry-run -o json", stdin: `{"id":"a"}`, replies: map[string]reply{"POST /document?dry_run=true": {200, `{"dry_run":true}`}}},
+		"dry run of what has a revision": {args: "campaigns apply -f - --dry-run --if-revision 7", stdin: `{"ads":[]}`},
+		"apply what a dry run showed": {args: "campaigns apply -f - --if-revision 41", stdin: `{"ads":[{"id":"a"}]}`, replies: map[string]reply{
+			"POST /document": {200, apiv1.Imported{Revision: 42, Base: 41, Diff: diffed}},
+		}},
+		"apply one campaign that a dry run showed": {args: "campaigns apply -f - --if-revision 0", stdin: `{"id":"a"}`, replies: map[string]reply{
+			"POST /document": {200, apiv1.Imported{Revision: 1, Diff: diffed}},
+		}},
+		"apply what a dry run showed and get printed": {args: "campaigns apply -f - --if-revision 41", stdin: `{"etag":"\"5-old\"","campaign":{"id":"spring"}}`},
+		"apply what a dry run showed and others have changed": {args: "campaigns apply -f - --if-revision 41", stdin: `{"ads":[]}`, replies: map[string]reply{
+			"POST /document": {412, apiv1.Conflict{
+				Message: "Somebody else has changed it.", Code: "revision_conflict", IDs: []string{"spring", hostile}, Present: &springBy, Changed: conflict.Changed[:1],
+			}},
+		}},
 		"apply no JSON":                  {args: "campaigns apply -f -", stdin: `ads:`},
 		"apply another JSON":             {args: "campaigns apply -f -", stdin: `{"campaigns":[]}`},
 		"apply what has no etag":         {args: "campaigns apply -f -", stdin: `{"campaign":{"id":"a"}}`},
 		"apply a file that is not there": {args: "campaigns apply -f no.json"},
 		"apply nothing":                  {args: "campaigns apply"},
 		"delete two": {args: "campaigns delete night spring --comment over", replies: map[string]reply{
-			"GET /campaigns/night": {200, night}, "DELETE /campaigns/night": refusal(409, "from_source", "It is the source's: pause it."),
+			"GET /campaigns/night": {200, night}, "DELETE /campaigns/night": refusal(409, "from_source", "This campaign comes from the source and cannot be deleted here, but paused."),
 			"GET /campaigns/spring": getSpring, "DELETE /campaigns/spring": {200, saved},
 		}},
 		"delete nothing":       {args: "campaigns delete"},
@@ -174,18 +193,63 @@ func TestCommands(t *testing.T) {
 			Page: page(apiv1.RevisionChange{ID: hostile, After: spring}, apiv1.RevisionChange{ID: "b", Before: spring},
 				apiv1.RevisionChange{ID: "c", Before: json.RawMessage(`{"id":"c"}`), After: json.RawMessage(`{"id":"c","enabled":false}`)}),
 		}}}},
-		"history of no number": {args: "history first"},
-		"revert":               {args: "revert 7 --comment why", replies: map[string]reply{"POST /revisions/7/revert": {200, saved}}},
-		"revert revision 0":    {args: "revert 0"},
+		"history between two revisions": {args: "history 0 8", replies: map[string]reply{
+			"GET /revisions/0/diff/8?limit=500": {200, apiv1.RevisionsDiff{To: 8, Page: apiv1.Page[apiv1.RevisionChange]{
+				Items: []apiv1.RevisionChange{{ID: hostile, After: spring}, {ID: "b", Before: spring}}, Next: "n", Total: 3,
+			}}},
+			"GET /revisions/0/diff/8?cursor=n&limit=500": {200, apiv1.RevisionsDiff{To: 8, Page: apiv1.Page[apiv1.RevisionChange]{
+				Items: []apiv1.RevisionChange{{ID: "c", Before: json.RawMessage(`{"id":"c"}`), After: json.RawMessage(`{"id":"c","weight":3}`)}}, Total: 3,
+			}}},
+		}},
+		"the first change between two revisions": {args: "history 7 8 --limit 1", replies: map[string]reply{
+			"GET /revisions/7/diff/8?limit=1": {200, apiv1.RevisionsDiff{From: 7, To: 8, Page: apiv1.Page[apiv1.RevisionChange]{
+				Items: []apiv1.RevisionChange{{ID: "b", Before: spring}}, Next: "n", Total: 3,
+			}}},
+		}},
+		"history between two revisions as JSON": {args: "history 7 8 -o json", replies: map[string]reply{"GET /revisions/7/diff/8?limit=500": {200, `{"from":7,"to":8,"items":[],"total":0}`}}},
+		"history between two that are alike":    {args: "history 7 8", replies: map[string]reply{"GET /revisions/7/diff/8?limit=500": {200, apiv1.RevisionsDiff{From: 7, To: 8, Page: page[apiv1.RevisionChange]()}}}},
+		"history backwards":                     {args: "history 8 7"},
+		"history from no number":                {args: "history x 7"},
+		"history of three":                      {args: "history 1 2 3"},
+		"history of no number":                  {args: "history first"},
+		"revert":                                {args: "revert 7 --comment why", replies: map[string]reply{"POST /revisions/7/revert": {200, saved}}},
+		"revert revision 0":                     {args: "revert 0"},
 		"versions": {args: "versions", replies: map[string]reply{"GET /versions": {200, page(
-			apiv1.Version{Version: "v3", PublishedAt: evening, Document: "0123456789abcdef", Revision: 8, Ads: 5, Keys: 4, Bytes: 900, Rejected: 1, Published: true, Kept: true},
-			apiv1.Version{Version: "v2", PublishedAt: evening, Published: true, Pinned: true, Kept: true}, apiv1.Version{Version: "v1"})}}},
-		"versions of nothing":              {args: "versions", replies: map[string]reply{"GET /versions": {200, page[apiv1.Version]()}}},
-		"rollback":                         {args: "rollback v1 --comment why", replies: map[string]reply{"POST /versions/v1/rollback": {200, apiv1.Pin{Version: "v1", Who: hostile, At: evening}}}},
-		"rollback to one that is not kept": {args: "rollback v0", replies: map[string]reply{"POST /versions/v0/rollback": refusal(404, "no_such_version", "This version is not kept.")}},
+			apiv1.Version{Version: "v3", PublishedAt: evening, Document: "0123456789abcdef", Revision: 8, Ads: 5, Keys: 4, Bytes: 900, Rejected: 1, Published: true},
+			apiv1.Version{Version: "v2", PublishedAt: evening, Published: true, Pinned: true}, apiv1.Version{Version: "v1"}, apiv1.Version{Version: "v0", Pinned: true})}}},
+		"versions of nothing": {args: "versions", replies: map[string]reply{"GET /versions": {200, page[apiv1.Version]()}}},
+		"rollback": {args: "rollback v1 --comment why", replies: map[string]reply{
+			"POST /versions/v1/rollback": {200, apiv1.Pin{Version: "v1", Who: hostile, At: evening}}, "GET /summary": {200, apiv1.Summary{Version: "v1", Pin: &apiv1.Pin{Version: "v1"}}},
+		}},
+		"rollback as JSON": {args: "rollback v1 -o json", replies: map[string]reply{"POST /versions/v1/rollback": {200, `{"version":"v1"}`}}},
+		"rollback to one that cannot be published": {args: "rollback v1", replies: map[string]reply{
+			"POST /versions/v1/rollback": {200, apiv1.Pin{Version: "v1", Who: "kim", At: evening}},
+			"GET /summary":               {200, apiv1.Summary{Version: "v3", Pin: &apiv1.Pin{Version: "v1", Error: "it cannot be read: " + hostile}}},
+		}},
+		"rollback without being able to look": {args: "rollback v1", replies: map[string]reply{
+			"POST /versions/v1/rollback": {200, apiv1.Pin{Version: "v1", Who: "kim", At: evening}}, "GET /summary": refusal(403, "forbidden", "Not for you."),
+		}},
+		"rollback to one that is not kept": {args: "rollback v0", replies: map[string]reply{"POST /versions/v0/rollback": refusal(404, "version_not_found", "This version is not kept.")}},
 		"resume":                           {args: "resume", replies: map[string]reply{"DELETE /pin": {204, nil}}},
 		"resume as JSON":                   {args: "resume -o json", replies: map[string]reply{"DELETE /pin": {204, nil}}},
-		"held":                             {args: "held", replies: map[string]reply{"GET /held": {200, apiv1.Held{Version: "v9", Since: evening, Reason: "max_removed_share", Message: "It removes too much.", Removed: 6, Served: 10, Share: 0.6, Limit: half}}}},
+		"rollback to a version by its beginning": {args: "rollback 1f0c93d2a5b6", replies: map[string]reply{
+			"GET /versions": known, "GET /held": {200, apiv1.Held{Version: shaHeld}}, "POST /versions/" + shaNew + "/rollback": {200, apiv1.Pin{Version: shaNew, Who: "kim"}},
+			"GET /summary": {200, apiv1.Summary{Version: shaNew}},
+		}},
+		"rollback to one of several that begin so": {args: "rollback 1f0c93", replies: map[string]reply{"GET /versions": known}},
+		"rollback to one that nobody knows":        {args: "rollback 1f0c94", replies: map[string]reply{"GET /versions": known}},
+		"rollback to too short a beginning":        {args: "rollback 1f0c9", replies: map[string]reply{"GET /versions": known}},
+		"diff of two versions by their beginnings": {args: "diff 1f0c93d2 77d0e1c4f928", replies: map[string]reply{
+			"GET /versions": known, "GET /held": {200, apiv1.Held{Version: shaHeld}}, "GET /versions/" + shaNew + "/diff/" + shaHeld: {200, diffed},
+		}},
+		"versions of whole names": {args: "versions", replies: map[string]reply{"GET /versions": known}},
+		"confirm by a beginning": {args: "held confirm 77d0e1c4f928", replies: map[string]reply{
+			"GET /held": {200, apiv1.Held{Version: shaHeld}}, "POST /held/" + shaHeld + "/confirm": {204, nil}, "GET /summary": {200, apiv1.Summary{Version: shaHeld}},
+		}},
+		"refuse another than is held": {args: "held refuse 1f0c93d2a5b6", replies: map[string]reply{
+			"GET /held": {200, apiv1.Held{Version: shaHeld}}, "POST /held/1f0c93d2a5b6/refuse": refusal(409, "not_held", "Another version is held by now, or none: look again."),
+		}},
+		"held": {args: "held", replies: map[string]reply{"GET /held": {200, apiv1.Held{Version: "v9", Since: evening, Reason: "max_removed_share", Message: "It removes too much.", Removed: 6, Served: 10, Share: 0.6, Limit: half}}}},
 		"held and refused": {args: "held", replies: map[string]reply{"GET /held": {200, apiv1.Held{
 			Version: "v9", Base: "v8", Since: evening, Reason: "revision_lost", Message: "The operators' store is at revision 0.", Refused: true,
 			RefusedBy: "kim", Comment: hostile, DecidedAt: evening,
@@ -193,7 +257,7 @@ func TestCommands(t *testing.T) {
 		"held but nothing":                {args: "held", replies: map[string]reply{"GET /held": refusal(404, "nothing_held", "Nothing is held.")}},
 		"held but nothing as JSON":        {args: "held -o json", replies: map[string]reply{"GET /held": refusal(404, "nothing_held", "Nothing is held.")}},
 		"held of a server without guards": {args: "held", replies: map[string]reply{"GET /held": refusal(404, "not_found", "There is nothing here.")}},
-		"confirm":                         {args: "held confirm v9 --comment why", replies: map[string]reply{"POST /held/v9/confirm": {204, nil}}},
+		"confirm":                         {args: "held confirm v9 --comment why", replies: map[string]reply{"POST /held/v9/confirm": {204, nil}, "GET /summary": {200, apiv1.Summary{Version: "v9"}}}},
 		"refuse":                          {args: "held refuse v9", replies: map[string]reply{"POST /held/v9/refuse": {204, nil}}},
 		"confirm nothing":                 {args: "held confirm"},
 		"poll":                            {args: "poll", replies: map[string]reply{"POST /source/poll": {202, nil}}},
@@ -210,10 +274,18 @@ func TestCommands(t *testing.T) {
 		"fleet behind a pin and a guard": {args: "fleet", replies: map[string]reply{
 			"GET /fleet": {200, apiv1.Fleet{Version: "v3"}},
 			"GET /summary": {200, apiv1.Summary{
+				Version:  "v3",
 				Pin:      &apiv1.Pin{Version: "v3", Who: hostile, Comment: "no ads in France", Waiting: "v4"},
 				Held:     &apiv1.Held{Version: "v4", Base: "v3", Reason: "max_removed_share", Refused: true, RefusedBy: "kim", Comment: "ask sales"},
 				Revision: 9, CompiledRevision: 7, RevisionError: "index: 65 MiB are more than 64 MiB",
 			}},
+		}},
+		"fleet behind a pin that is not in force": {args: "fleet", replies: map[string]reply{
+			"GET /fleet":   {200, apiv1.Fleet{Version: "v3"}},
+			"GET /summary": {200, apiv1.Summary{Version: "v3", Pin: &apiv1.Pin{Version: "v1", Who: "kim", Comment: "why", Waiting: "v4", Error: hostile}}},
+		}},
+		"fleet behind a pin that is on its way": {args: "fleet", replies: map[string]reply{
+			"GET /fleet": {200, apiv1.Fleet{}}, "GET /summary": {200, apiv1.Summary{Pin: &apiv1.Pin{Version: "v1", Who: "kim"}}},
 		}},
 		"fleet while a version is held": {args: "fleet", replies: map[string]reply{
 			"GET /fleet":   {200, apiv1.Fleet{Version: "v3"}},
@@ -230,7 +302,7 @@ func TestCommands(t *testing.T) {
 		}}},
 		"explain what a pin holds back": {args: "explain --country us --lang en", replies: map[string]reply{
 			"GET /explain?country=us&lang=en": {200, `{"country":"us","lang":"eng","at":"2026-12-24T19:30:00Z","version":"v3","ahead":true}`},
-			"GET /summary":                    {200, apiv1.Summary{Pin: &apiv1.Pin{Version: "v3", Who: "kim"}}},
+			"GET /summary":                    {200, apiv1.Summary{Version: "v3", Pin: &apiv1.Pin{Version: "v3", Who: "kim"}}},
 		}},
 		"explain what is published in a moment": {args: "explain --country us --lang en", replies: map[string]reply{
 			"GET /explain?country=us&lang=en": {200, `{"country":"us","lang":"eng","at":"2026-12-24T19:30:00Z","version":"","ahead":true}`},
@@ -239,19 +311,25 @@ func TestCommands(t *testing.T) {
 		"explain what is published": {args: "explain --country us --lang en", replies: map[string]reply{
 			"GET /explain?country=us&lang=en": {200, `{"country":"us","lang":"eng","at":"2026-12-24T19:30:00Z","version":"v3","ahead":false}`},
 		}},
-		"explain as JSON":                 {args: "explain --country us --lang en --json", replies: map[string]reply{"GET /explain?country=us&lang=en": {200, `{"country":"us"}`}}},
-		"explain with a cycle of none":    {args: "explain --country us --lang en", replies: map[string]reply{"GET /explain?country=us&lang=en": {200, `{"cycle":[7]}`}}},
-		"explain a wrong code":            {args: "explain --country usa --lang en", replies: map[string]reply{"GET /explain?country=usa&lang=en": refusal(400, "invalid_country", "country must be 2 ASCII letters.")}},
-		"explain at no time":              {args: "explain --country us --lang en --at noon"},
-		"explain both":                    {args: "explain --live --last-good"},
-		"no credentials":                  {args: "fleet", replies: map[string]reply{"GET /fleet": refusal(401, "unauthorized", "Sign in, or send a valid token as Authorization: Bearer.")}},
-		"not an operator":                 {args: "resume", replies: map[string]reply{"DELETE /pin": refusal(403, "read_only", "This account may read but not change anything.")}},
-		"another name":                    {args: "fleet", replies: map[string]reply{"GET /fleet": refusal(421, "unknown_host", "This address does not go by that name. Its operator can set admin.name.")}},
-		"unavailable":                     {args: "resume", replies: map[string]reply{"DELETE /pin": refusal(503, "unavailable", "The store is not available.")}},
-		"another server":                  {args: "fleet", replies: map[string]reply{"GET /fleet": {200, "<html>"}}},
-		"an error of another server":      {args: "fleet", replies: map[string]reply{"GET /fleet": {404, "404 page not found"}}},
-		"a message that a terminal obeys": {args: "fleet", replies: map[string]reply{"GET /fleet": refusal(400, hostile, hostile)}},
-		"a timeout below zero":            {args: "fleet --timeout -1s"},
+		"explain as JSON": {args: "explain --country us --lang en -o json", replies: map[string]reply{"GET /explain?country=us&lang=en": {200, `{"country":"us"}`}}},
+		"explain as JSON, as it was asked for before": {args: "explain --country us --lang en --json", replies: map[string]reply{"GET /explain?country=us&lang=en": {200, `{"country":"us"}`}}},
+		"explain as something":                        {args: "explain --country us --lang en -o yaml"},
+		"export as a table":                           {args: "campaigns export -o table"},
+		"explain with a cycle of none":                {args: "explain --country us --lang en", replies: map[string]reply{"GET /explain?country=us&lang=en": {200, `{"cycle":[7]}`}}},
+		"explain a wrong code":                        {args: "explain --country usa --lang en", replies: map[string]reply{"GET /explain?country=usa&lang=en": refusal(400, "invalid_parameter", "country must be 2 ASCII letters.")}},
+		"explain at no time":                          {args: "explain --country us --lang en --at noon"},
+		"explain both":                                {args: "explain --live --last-good"},
+		"no credentials":                              {args: "fleet", replies: map[string]reply{"GET /fleet": refusal(401, "unauthorized", "Sign in, or send a valid token as Authorization: Bearer.")}},
+		"not an operator":                             {args: "resume", replies: map[string]reply{"DELETE /pin": refusal(403, "read_only", "This account may read but not change anything.")}},
+		"another name":                                {args: "fleet", replies: map[string]reply{"GET /fleet": refusal(421, "unknown_host", "This address does not go by that name. Its operator can set admin.name.")}},
+		"a store that is away":                        {args: "resume", replies: map[string]reply{"DELETE /pin": refusal(503, "store_unavailable", "The store of changes cannot be reached. The change may have been made: look before you try again.")}},
+		"a change that takes too long":                {args: "resume", replies: map[string]reply{"DELETE /pin": refusal(503, "timeout", "The request took too long.")}},
+		"a change that others overtake":               {args: "resume", replies: map[string]reply{"DELETE /pin": refusal(503, "contended", "Others keep changing campaigns. Nothing was changed: try again.")}},
+		"a proxy that does not get through":           {args: "resume", replies: map[string]reply{"DELETE /pin": {503, "upstream connect error"}}},
+		"another server":                              {args: "fleet", replies: map[string]reply{"GET /fleet": {200, "<html>"}}},
+		"an error of another server":                  {args: "fleet", replies: map[string]reply{"GET /fleet": {404, "404 page not found"}}},
+		"a message that a terminal obeys":             {args: "fleet", replies: map[string]reply{"GET /fleet": refusal(400, hostile, hostile)}},
+		"a timeout below zero":                        {args: "fleet --timeout -1s"},
 	}
 	folder := filepath.Join("testdata", "commands")
 	if *update {

@@ -32,10 +32,14 @@ func explainCommand(load func() (*gateway.Config, error)) *cobra.Command {
 			"document is the one of --campaigns, else the source's, which may be one that is not published, else, if the source\n" +
 			"fails, the last good one in campaigns.state_dir. The first line says which one it is.",
 		Example: "  adsidecar explain --country us --lang eng\n" +
-			"  adsidecar explain --country fr --lang fr --at 2026-12-24T23:59:59Z --json\n" +
+			"  adsidecar explain --country fr --lang fr --at 2026-12-24T23:59:59Z -o json\n" +
 			"  adsidecar explain --country fr --lang fr --live",
 		Args: program.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := r.checkOutput(); err != nil {
+				return err
+			}
+			o.json = o.json || r.output == outputJSON
 			if o.lastGood && o.campaigns != "" {
 				return program.Misused(errors.New("--campaigns and --last-good exclude each other"))
 			}
@@ -62,7 +66,9 @@ func explainCommand(load func() (*gateway.Config, error)) *cobra.Command {
 	cmd.Flags().StringVar(&o.campaigns, "campaigns", "", "A campaign document; - is stdin (default: what the configured source has now).")
 	cmd.Flags().BoolVar(&o.lastGood, "last-good", false, "Explain the last good document in campaigns.state_dir.")
 	cmd.Flags().BoolVar(&o.live, "live", false, "Ask the control plane that runs at admin.address of the configuration, or at --server.")
-	cmd.Flags().BoolVar(&o.json, "json", false, "Print JSON.")
+	cmd.Flags().StringVarP(&r.output, "output", "o", outputTable, "table, for people, or json.")
+	cmd.Flags().BoolVar(&o.json, "json", false, "Print JSON: as -o json.")
+	_ = cmd.Flags().MarkHidden("json") // which it is for those who wrote it before there was -o; the flag is there
 	r.connection(cmd)
 	return cmd
 }

@@ -32,7 +32,7 @@ campaigns: {file: campaigns.json}
 			for i, change := range tc.Changes[:len(tc.Changes)-1] {
 				for _, at := range []time.Time{change.From, tc.Changes[i+1].From.Add(-time.Second)} {
 					o := runCommand(t, string(tc.Document), "explain", "--config", config, "--campaigns", "-", "--country", "us", "--lang", "en",
-						"--at", at.Format(time.RFC3339), "--json")
+						"--at", at.Format(time.RFC3339), "-o", "json")
 					require.Zero(t, o.code, o.stderr)
 					var e struct {
 						Eligible []struct{ ID string }

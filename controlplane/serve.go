@@ -108,6 +108,8 @@ func serve(ctx context.Context, c *gateway.Config, hangup <-chan os.Signal, log 
 		Ready:    func() error { return ready(loop) },
 		Gatherer: metrics,
 		Logger:   log.Named("admin"),
+
+		Passwords: c.Admin.Cognito != nil,
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	public, protected, err := answer(ctx, c, answers, loop, operators, fleet, reported, log)

@@ -1,18 +1,18 @@
 package main
 
 import (
-	"runtime/debug"
 	"time"
 
 	"adsidecar/controlplane/counters"
 	"adsidecar/controlplane/publish"
 	"adsidecar/controlplane/xds"
 	"adsidecar/filter/adindex"
+	"adsidecar/internal/program"
 )
 
 // status is the answer of GET /api/v1/status.
 type status struct {
-	Version string    `json:"version"` // of this program
+	Version string    `json:"version"` // of this program, as --version prints it
 	Format  int       `json:"index_format"`
 	Started time.Time `json:"started"`
 	Time    time.Time `json:"time"`
@@ -23,7 +23,7 @@ type status struct {
 
 func newStatus(started time.Time, loop *publish.Loop, fleet *xds.Server, reported *counters.Service) status {
 	return status{
-		Version:  programVersion(),
+		Version:  program.Version(),
 		Format:   adindex.FormatVersion,
 		Started:  started.UTC(),
 		Time:     time.Now().UTC(),
@@ -31,18 +31,4 @@ func newStatus(started time.Time, loop *publish.Loop, fleet *xds.Server, reporte
 		XDS:      fleet.Status(),
 		Counters: reported.Status(),
 	}
-}
-
-// programVersion is the module's version, or the commit it was built from.
-func programVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value
-		}
-	}
-	return info.Main.Version
 }

@@ -80,7 +80,7 @@ func validateDocument(c *gateway.Config, d document, stdout io.Writer) error {
 		return program.ErrReported
 	}
 	for _, r := range doc.Rejects {
-		_, _ = fmt.Fprintf(stdout, "%s:%d: ads[%d]%s: %s: %s\n", name, r.Line, r.Index, field(r), r.Reason, r.Detail)
+		_, _ = fmt.Fprintf(stdout, "%s:%d: ad %d%s: %s: %s\n", name, r.Line, r.Index+1, field(r), r.Reason, r.Detail)
 	}
 	if more := doc.Rejected - len(doc.Rejects); more > 0 {
 		_, _ = fmt.Fprintf(stdout, "%s: and %d more rejected ads\n", name, more)
@@ -101,7 +101,7 @@ func validateDocument(c *gateway.Config, d document, stdout io.Writer) error {
 func field(r campaign.Reject) string {
 	var b strings.Builder
 	if r.Field != "" {
-		b.WriteString("." + r.Field)
+		b.WriteString(" " + r.Field)
 	}
 	if r.ID != "" {
 		fmt.Fprintf(&b, " (%s)", r.ID)

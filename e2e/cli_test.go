@@ -89,11 +89,11 @@ const (
 {"id":"d","video_url":"https://v/d","country":"us","lang":"eng","start_hour":0,"end_hour":25},
 {"id":"e","video_url":"https://v/e","country":"us","lang":"eng","start_hour":0}
 ]}`
-	badFindings = `%[1]s:3: ads[1].video_url (b): invalid_url: WHY
-%[1]s:4: ads[2]: wrong_type: WHY
-%[1]s:6: ads[3].id (a): duplicate: WHY
-%[1]s:7: ads[4].end_hour (d): out_of_range: WHY
-%[1]s:8: ads[5].end_hour (e): missing_field: WHY
+	badFindings = `%[1]s:3: ad 2 video_url (b): invalid_url: WHY
+%[1]s:4: ad 3: wrong_type: WHY
+%[1]s:6: ad 4 id (a): duplicate: WHY
+%[1]s:7: ad 5 end_hour (d): out_of_range: WHY
+%[1]s:8: ad 6 end_hour (e): missing_field: WHY
 `
 )
 
@@ -102,10 +102,10 @@ const (
 func plain(text, dir string) string {
 	for pattern, by := range map[string]string{
 		`(?m)^(\S+): (\d+ ads, \d+ rejected); index [0-9a-f]{32}, (\d+ pairs) of country and language, \d+ bytes$`: "$1: $2, $3",
-		`(?m)^(\S+:\d+: ads\[.*?: [a-z_]+): .+$`:                                          "$1: WHY",
-		`(?m)^(\S+\.json:\d+:\d+|stdin:\d+:\d+): .+$`:                                     "$1: WHY",
-		`(?m)^(ad \d+ .*?): .+$`:                                                          "$1: WHY",
-		`(?m)^(document: )of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(\d\S*s old\), `:         "${1}AGE ",
+		`(?m)^(\S+:\d+: ad \d.*?: [a-z_]+): .+$`:                                  "$1: WHY",
+		`(?m)^(\S+\.json:\d+:\d+|stdin:\d+:\d+): .+$`:                             "$1: WHY",
+		`(?m)^(ad \d+ .*?): .+$`:                                                  "$1: WHY",
+		`(?m)^(document: )of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(\d\S*s old\), `: "${1}AGE ",
 	} {
 		text = regexp.MustCompile(pattern).ReplaceAllString(text, by)
 	}
@@ -167,7 +167,7 @@ func TestValidateCommand(t *testing.T) {
 		"no list of ads":     {args: []string{"--campaigns", "none.json"}, code: 1, stdout: "gateway.yaml: ok\nnone.json:1:1: WHY\nnone.json: unusable as a whole\n"},
 		"no such campaigns":  {args: []string{"--campaigns", "no.json"}, code: 1, stdout: "gateway.yaml: ok\n", stderr: "adsidecar: .*no\\.json: no such file or directory\n"},
 
-		"the source's campaigns": {args: []string{"--source"}, stdout: "gateway.yaml: ok\nDIR/campaigns.json: 3 ads, 0 rejected, 2 keys\n"},
+		"the source's campaigns": {args: []string{"--source"}, stdout: "gateway.yaml: ok\nDIR/campaigns.json: 3 ads, 0 rejected, 2 pairs\n"},
 		"a source that is down": {
 			args: []string{"--source", "-c", "elsewhere.yaml"}, code: 1, stdout: "elsewhere.yaml: ok\n",
 			stderr: "adsidecar: .*http://127\\.0\\.0\\.1:1/ads\\.json.*connection refused\n",
@@ -187,7 +187,7 @@ func TestValidateCommand(t *testing.T) {
 func manyFindings() string {
 	var b strings.Builder
 	for i := range 1000 {
-		fmt.Fprintf(&b, "stdin:1: ads[%d]: wrong_type: WHY\n", i)
+		fmt.Fprintf(&b, "stdin:1: ad %d: wrong_type: WHY\n", i+1)
 	}
 	return b.String()
 }
@@ -229,10 +229,10 @@ TURN  ID  HOURS    URL
 1     a   all day  https://v/a
 
 REJECTED  LINE  ID  REASON     DETAIL
-ad 1      3     b   invalid    invalid_url video_url: WHY
-ad 3      6     a   duplicate  duplicate id: WHY
-ad 4      7     d   invalid    out_of_range end_hour: WHY
-ad 5      8     e   invalid    missing_field end_hour: WHY
+ad 2      3     b   invalid    invalid_url video_url: WHY
+ad 4      6     a   duplicate  duplicate id: WHY
+ad 5      7     d   invalid    out_of_range end_hour: WHY
+ad 6      8     e   invalid    missing_field end_hour: WHY
 `},
 		"two documents": {
 			args: "--country us --lang en --campaigns - --last-good", code: 2, stderr: "adsidecar: --campaigns and --last-good exclude each other\n",

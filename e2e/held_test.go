@@ -102,7 +102,7 @@ func TestHeldOverARestart(t *testing.T) {
 	})
 	t.Run("another version cannot be confirmed", func(t *testing.T) {
 		require.Contains(t, run(t, 3, "held confirm "+before).stderr, "not_held")
-		require.Contains(t, run(t, 0, "held").stdout, held.Version)
+		require.Contains(t, run(t, 0, "held").stdout, held.Version[:12])
 	})
 	l.unharmed(t)
 	t.Run("a confirmation publishes it, for good", func(t *testing.T) {

@@ -41,7 +41,7 @@ func TestReadmeCommands(t *testing.T) {
 	base := "http://" + config.Listener.Address
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, ".run"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, ".run", "env"), fmt.Appendf(nil,
-		"BASE_URL=%s\nCOGNITO_ENDPOINT=%s\nCLIENT_ID=%s\nUSERNAME=%s\nPASSWORD=%s\nCONTROLPLANE_URL=%s\n",
+		"BASE_URL=%s\nCOGNITO_ENDPOINT=%s\nCLIENT_ID=%s\nDEMO_USERNAME=%s\nDEMO_PASSWORD=%s\nCONTROLPLANE_URL=%s\n",
 		base, moto.Endpoint, s.ClientID, stack.Username, stack.Password, s.ControlPlane().URL), 0o600))
 
 	environment := append([]string{"PATH=" + path + string(os.PathListSeparator) + os.Getenv("PATH"), "CONTROLPLANE_URL=" + s.ControlPlane().URL},

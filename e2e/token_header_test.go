@@ -185,7 +185,7 @@ func (e *edge) signIn(t *testing.T) {
 	t.Run("by the client in examples", func(t *testing.T) {
 		client := exec.CommandContext(deadline(t, time.Minute), tools.Python, filepath.Join(tools.Root, "examples", "ad_client.py"), "us", "eng")
 		client.Env = append(os.Environ(), "BASE_URL="+e.BaseURL(), "COGNITO_ENDPOINT="+e.Moto.Endpoint, "CLIENT_ID="+e.ClientID,
-			"USERNAME="+stack.Username, "PASSWORD="+stack.Password, "no_proxy=127.0.0.1")
+			"DEMO_USERNAME="+stack.Username, "DEMO_PASSWORD="+stack.Password, "no_proxy=127.0.0.1")
 		out, err := client.CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		require.Regexp(t, `^200 \{"id":"[^"]+","url":"[^"]+","videoUrl":"[^"]+"\}\n$`, string(out))

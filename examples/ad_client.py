@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Sign in to Cognito and ask for an ad: ad_client.py [COUNTRY LANG]
 
-Environment: BASE_URL, COGNITO_ENDPOINT, CLIENT_ID, USERNAME, PASSWORD (`make run` writes them to .run/env). For a pool
-on AWS the endpoint is https://cognito-idp.REGION.amazonaws.com, and the app client must allow USER_PASSWORD_AUTH.
+Environment: BASE_URL, COGNITO_ENDPOINT, CLIENT_ID, DEMO_USERNAME, DEMO_PASSWORD (`make run` writes them to .run/env). For
+a pool on AWS the endpoint is https://cognito-idp.REGION.amazonaws.com, and the app client must allow USER_PASSWORD_AUTH.
 """
 import json, os, sys, urllib.error, urllib.parse, urllib.request
 
@@ -16,7 +16,7 @@ sign_in = urllib.request.Request(
     data=json.dumps({
         "AuthFlow": "USER_PASSWORD_AUTH",
         "ClientId": env["CLIENT_ID"],
-        "AuthParameters": {"USERNAME": env["USERNAME"], "PASSWORD": env["PASSWORD"]},
+        "AuthParameters": {"USERNAME": env["DEMO_USERNAME"], "PASSWORD": env["DEMO_PASSWORD"]},
     }).encode(),
 )
 token = json.load(urllib.request.urlopen(sign_in))["AuthenticationResult"]["AccessToken"]

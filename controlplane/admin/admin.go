@@ -21,7 +21,9 @@ type Config struct {
 	// Ready is nil once an Envoy that connects gets an index; else it says what is missing, which the log hears and nobody else.
 	Ready    func() error
 	Gatherer prometheus.Gatherer
-	Logger   *zap.Logger
+	// Passwords says that accounts with passwords can sign in, so that the page offers it. A token always can.
+	Passwords bool
+	Logger    *zap.Logger
 }
 
 // Public answers what needs no credentials, and tells no detail: GET and HEAD of /healthz and /readyz, and the page /sign-in.

@@ -3,6 +3,7 @@ package admin
 import (
 	"errors"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -70,6 +71,19 @@ func TestMetrics(t *testing.T) {
 	Handler(config(t)).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	require.Equal(t, 200, w.Code)
 	require.Contains(t, w.Body.String(), "adsidecar_test_total 0")
+}
+
+// TestSignInPageOffersWhatIsConfigured, and nothing else.
+func TestSignInPageOffersWhatIsConfigured(t *testing.T) {
+	for _, passwords := range []bool{false, true} {
+		c := config(t)
+		c.Passwords = passwords
+		w := httptest.NewRecorder()
+		Public(c).ServeHTTP(w, httptest.NewRequest("GET", "/sign-in?error=sign_in_refused", nil))
+		require.Equal(t, passwords, strings.Contains(w.Body.String(), `name="password"`))
+		require.Equal(t, passwords, strings.Contains(w.Body.String(), "name and password"))
+		require.Contains(t, w.Body.String(), `name="token"`)
+	}
 }
 
 func TestSignInPage(t *testing.T) {

@@ -30,15 +30,28 @@ var failures = map[string]string{
 	"user_pool_unavailable": "Accounts cannot be checked right now. Try again in a while.",
 }
 
+// tokenFailures are said in the place of failures where only tokens are taken.
+var tokenFailures = map[string]string{
+	"sign_in_refused": "That is not right. Look at the token again.",
+	"unauthorized":    "That is not right. Look at the token again.",
+	"invalid_body":    "Enter a token.",
+}
+
 // signIn shows the page. What is not known of the query is left out; the path to go to is checked by who follows it.
 func (c Config) signIn(w http.ResponseWriter, r *http.Request) {
 	code := r.URL.Query().Get("error")
 	text, known := failures[code]
+	if said, ok := tokenFailures[code]; ok && !c.Passwords {
+		text = said
+	}
 	if code != "" && !known {
 		text = "Signing in did not work. Try again in a while."
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	err := signInPage.Execute(w, struct{ Next, Failure string }{r.URL.Query().Get("next"), text})
+	err := signInPage.Execute(w, struct {
+		Next, Failure string
+		Passwords     bool
+	}{r.URL.Query().Get("next"), text, c.Passwords})
 	if err != nil {
 		c.Logger.Debug("sign-in page", zap.Error(err)) // the client is gone
 	}

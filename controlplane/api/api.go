@@ -48,6 +48,7 @@ type History interface {
 	Revision(ctx context.Context, number uint64) (revision.Revision, error)
 	Revisions(ctx context.Context, before uint64, limit int) ([]revision.Revision, error)
 	Changes(ctx context.Context, number uint64, from, limit int) ([]revision.Change, error)
+	Between(ctx context.Context, from, to uint64) ([]revision.Change, error)
 }
 
 // Publisher is what is published and what decides about it: see [NewPublisher]. Its methods are safe for concurrent use.

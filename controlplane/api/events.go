@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// eventStep is how often a stream looks for a change, and the age of the summary that all streams share.
+	// eventStep is how often a stream looks for a change. The summary that all streams share is half of that old at most, so that a change is
+	// told within one and a half of it.
 	eventStep = time.Second
 	// quietTime is how long a stream is silent: then it has a comment, which shows both ends that the other is there.
 	quietTime = 15 * time.Second
@@ -21,14 +22,14 @@ const (
 
 var errStreams = unavailable("too_many_streams", "There are as many streams of events as there may be. Try again.")
 
-// summaries has the summary of the last second, which all streams share.
+// summaries has the last summary, which all streams share.
 type summaries struct {
 	mu   sync.Mutex
 	at   time.Time
 	last apiv1.Summary
 }
 
-// recent is the summary, at most a second old.
+// recent is the summary, at most eventStep/2 old.
 func (s *server) recent() apiv1.Summary {
 	s.summary.mu.Lock()
 	defer s.summary.mu.Unlock()
@@ -56,14 +57,14 @@ func (s *server) summarize() apiv1.Summary {
 		sum.SourceAge = *status.Source.AgeSeconds
 	}
 	switch {
-	case status.Source.LastResult == "unusable" || status.Source.LastResult == "too_large":
-		sum.Source = "unusable"
+	case status.Source.Unusable():
+		sum.Source = apiv1.SourceUnusable
 	case status.Source.Error != "":
-		sum.Source = "failing"
+		sum.Source = apiv1.SourceFailing
 	case status.Source.ServedFromDisk || status.Source.LastSuccess.IsZero():
-		sum.Source = "stale"
+		sum.Source = apiv1.SourceStale
 	default:
-		sum.Source = "ok"
+		sum.Source = apiv1.SourceOK
 	}
 	return sum
 }

@@ -45,9 +45,10 @@ func (s *server) explain(c *call) error {
 	for _, p := range []struct {
 		name  string
 		parse func(string) (string, error)
-	}{{"country", campaign.ParseCountry}, {"lang", campaign.ParseLang}} {
+		rule  string
+	}{{"country", campaign.ParseCountry, "two letters, such as us"}, {"lang", campaign.ParseLang, "two or three letters, such as en or eng"}} {
 		if _, err := p.parse(q.Get(p.name)); err != nil {
-			return badField(p.name, p.name+" must be a code as a request has it.")
+			return badField(p.name, p.name+" must be "+p.rule+".")
 		}
 	}
 	v, err := s.view()

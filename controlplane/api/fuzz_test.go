@@ -157,6 +157,33 @@ func FuzzCondition(f *testing.F) {
 	})
 }
 
+// FuzzRevisionsDiff: any two numbers, limit and cursor are answered, with items of the diff, or refused.
+func FuzzRevisionsDiff(f *testing.F) {
+	h := start(f, nil)
+	h.must(f, 201, request{method: "POST", path: "/campaigns", body: plain("a", "")})
+	h.must(f, 200, request{method: "PATCH", path: "/campaigns/a", body: `{"weight":2}`})
+	handler := &server{Config: Config{History: h.history}, diffs: make(slots, 1)}
+	for _, c := range [][4]string{
+		{"1", "2", "1", ""}, {"2", "1", "", "x"}, {"0", "2", "1000", "1"}, {"-1", "+2", "0", "-1"}, {"x", "99999999999999999999", "1", "18446744073709551615"},
+	} {
+		f.Add(c[0], c[1], c[2], c[3])
+	}
+	f.Fuzz(func(t *testing.T, from, to, limit, cursor string) {
+		w := httptest.NewRecorder()
+		query := url.Values{"limit": {limit}, "cursor": {cursorOf(cursor)}}
+		c := &call{Request: httptest.NewRequest(http.MethodGet, "/?"+query.Encode(), http.NoBody), w: w, s: handler, args: []string{from, to}}
+		if err := handler.diffRevisions(c); err != nil {
+			p := c.problem(err)
+			require.Contains(t, []int{http.StatusBadRequest, http.StatusNotFound}, p.status)
+			return
+		}
+		var d apiv1.RevisionsDiff
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &d))
+		require.Equal(t, []any{uint64(1), uint64(2), 1}, []any{d.From, d.To, d.Total})
+		require.LessOrEqual(t, len(d.Items), 1)
+	})
+}
+
 // FuzzCoverageCursor: any cursor of a page of coverage is answered or refused.
 func FuzzCoverageCursor(f *testing.F) {
 	h := start(f, nil)

@@ -157,12 +157,17 @@ func (p *fakePublisher) Refuse(_ context.Context, version, who, comment string) 
 	return p.decide("refuse", version, who, comment)
 }
 
+// overlaid is what is in force of the document under rows; the caller holds mu.
+func (p *fakePublisher) overlaid(rows revision.Rows) *campaign.Effective {
+	return new(campaign.Overlay).Apply(p.document, rows.Campaigns())
+}
+
 // follow makes the candidate that of the document under rows.
 func (p *fakePublisher) follow(t testing.TB, rows revision.Rows) {
 	t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e := new(campaign.Overlay).Apply(p.document, rows.Campaigns())
+	e := p.overlaid(rows)
 	index, err := compile.Compile(e.Document, compile.Params{Now: monday})
 	require.NoError(t, err)
 	p.index, p.rows = index, rows
@@ -179,7 +184,7 @@ func (p *fakePublisher) setSource(t testing.TB, document string) {
 		p.document, p.index = doc, index
 		p.indexes[index.Version] = index.Bytes
 		p.versions = append([]apiv1.Version{{
-			Version: index.Version, PublishedAt: monday, Document: strings.Repeat("a", 64), Ads: index.Ads, Keys: index.Keys, Bytes: len(index.Bytes), Kept: true,
+			Version: index.Version, PublishedAt: monday, Document: strings.Repeat("a", 64), Ads: index.Ads, Keys: index.Keys, Bytes: len(index.Bytes),
 		}}, p.versions...)
 		p.status.Index = &publish.IndexStatus{Version: index.Version, Bytes: len(index.Bytes), Ads: index.Ads, Keys: index.Keys, PublishedAt: monday}
 	})

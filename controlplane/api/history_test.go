@@ -47,6 +47,42 @@ func TestRevisionsAndRevert(t *testing.T) {
 	require.Equal(t, "invalid_json", codeOf(t, h.must(t, 400, request{method: "POST", path: "/revisions/2/revert", body: `{"foo":1}`})))
 }
 
+func TestDiffOfTwoRevisions(t *testing.T) {
+	h := start(t, nil)
+	h.must(t, 201, request{method: "POST", path: "/campaigns", body: plain("a", "")})
+	h.must(t, 200, request{method: "PATCH", path: "/campaigns/a", body: `{"weight":2}`})
+	h.must(t, 200, request{method: "PATCH", path: "/campaigns/s1", body: `{"enabled":false}`})
+	h.must(t, 201, request{method: "POST", path: "/campaigns", body: plain("b", "")})
+	h.must(t, 200, request{method: "PATCH", path: "/campaigns/a", body: `{"weight":3}`})
+	h.must(t, 200, request{method: "DELETE", path: "/campaigns/b"})
+
+	d := get[apiv1.RevisionsDiff](t, h, "/revisions/1/diff/6")
+	require.Equal(t, []any{uint64(1), uint64(6), 2, ""}, []any{d.From, d.To, d.Total, d.Next})
+	require.Equal(t, []string{"a", "s1"}, []string{d.Items[0].ID, d.Items[1].ID}, "b came and went")
+	require.JSONEq(t, plain("a", ""), string(d.Items[0].Before))
+	require.JSONEq(t, plain("a", `,"weight":3`), string(d.Items[0].After))
+	require.Nil(t, d.Items[1].Before)
+	require.JSONEq(t, `{"id":"s1","enabled":false}`, string(d.Items[1].After))
+
+	first := get[apiv1.RevisionsDiff](t, h, "/revisions/1/diff/6?limit=1")
+	require.Equal(t, d.Items[:1], first.Items)
+	require.Equal(t, 2, first.Total)
+	second := get[apiv1.RevisionsDiff](t, h, "/revisions/1/diff/6?limit=1&cursor="+first.Next)
+	require.Equal(t, d.Items[1:], second.Items)
+	require.Empty(t, second.Next)
+	beyond := get[apiv1.RevisionsDiff](t, h, "/revisions/1/diff/6?cursor="+cursorOf("9000000000000000000"))
+	require.Equal(t, []apiv1.RevisionChange{}, beyond.Items)
+	require.Empty(t, beyond.Next)
+
+	for _, path := range []string{"/revisions/2/diff/1", "/revisions/2/diff/2"} {
+		require.Equal(t, "invalid_parameter", codeOf(t, h.must(t, 400, request{method: "GET", path: path, lax: true})))
+	}
+	for _, path := range []string{"/revisions/0/diff/2", "/revisions/1/diff/7", "/revisions/x/diff/2", "/revisions/1/diff/99999999999999999999"} {
+		require.Equal(t, "revision_not_found", codeOf(t, h.must(t, 404, request{method: "GET", path: path})), path)
+	}
+	h.must(t, 200, request{method: "GET", path: "/revisions/1/diff/2", who: vera})
+}
+
 // A revert that is too late says what it would have made of what is there.
 func TestTheConflictOfARevert(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -34,11 +34,14 @@ func (s *server) importDocument(c *call) error {
 	}
 	i := importing{call: c}
 	if q.Has("dry_run") {
-		if i.dry, err = strconv.ParseBool(q.Get("dry_run")); err != nil {
+		if c.dry, err = strconv.ParseBool(q.Get("dry_run")); err != nil {
 			return badField("dry_run", "dry_run must be true or false.")
 		}
 	}
 	if i.comment, err = c.comment(); err != nil {
+		return err
+	}
+	if i.base, err = readBase(c.Header); err != nil {
 		return err
 	}
 	if err := s.uploads.enter(); err != nil {
@@ -58,8 +61,8 @@ func (s *server) importDocument(c *call) error {
 type importing struct {
 	*call
 
-	dry     bool
 	comment string
+	base    *uint64 // that If-Match names; nil: none
 	told    *progress
 }
 
@@ -105,23 +108,27 @@ func (i *importing) receive() ([]campaign.Campaign, error) {
 	return im.campaigns, nil
 }
 
-// make plans the import for what is in force, tries it and writes it. It returns a *revision.ConflictError, or ErrUnchanged, if one of its
+// make plans the import for what is in force, tries it and writes it, unless it would overwrite what its author has not seen. It returns a *revision.ConflictError, or ErrUnchanged, if one of its
 // campaigns is not what the plan was made for any more: then it is to be planned anew, as what is left alone because it is the same may not
 // be.
 func (i *importing) make(ctx context.Context, campaigns []campaign.Campaign) (apiv1.Imported, error) {
 	answer := apiv1.Imported{DryRun: i.dry}
 	i.told.at(apiv1.Checking, 0, len(campaigns))
-	v, err := i.s.view()
+	v, err := i.view(ctx)
 	if err != nil {
 		return answer, err
 	}
+	answer.Base = v.rows.Revision()
 	edits, err := plan(v, campaigns)
 	if err != nil {
 		return answer, err
 	}
+	if err := i.seen(ctx, v, edits); err != nil {
+		return answer, err
+	}
 	t := trial{before: v.Effective, after: v.Effective}
 	if len(edits) > 0 {
-		if t, err = i.s.try(v.Effective, i.s.views.under(v.Source, edited(v.rows, edits))); err != nil {
+		if t, err = i.s.try(ctx, v.Effective, i.s.views.under(v.Source, edited(v.rows, edits))); err != nil {
 			return answer, err
 		}
 	}
@@ -141,7 +148,7 @@ func (i *importing) make(ctx context.Context, campaigns []campaign.Campaign) (ap
 			if candidate := i.s.Publisher.View(); before == v.rows && candidate != nil && candidate.Source == v.Source {
 				return nil // it is what was tried
 			}
-			again = true
+			again, answer.Base = true, before.Revision()
 			if err := unmoved(v, before, campaigns); err != nil {
 				return err
 			}
@@ -152,12 +159,16 @@ func (i *importing) make(ctx context.Context, campaigns []campaign.Campaign) (ap
 		return answer, err
 	}
 	answer.Revision = r.Number
-	i.s.made(i.who, "import", zap.Uint64("revision", r.Number), zap.Int("campaigns", r.Count))
+	i.s.made(i.who, "import", i.comment, zap.Uint64("revision", r.Number), zap.Int("campaigns", r.Count))
 	i.s.adopt(t, r.Number)
 	if again {
-		answer.Diff, err = i.s.diffOf(t)
+		if d, err := i.s.diffOf(t); err == nil {
+			answer.Diff = d
+		} else { // the import is made: its answer is what was planned, which is as good as that
+			i.log("compare what an import has made", err)
+		}
 	}
-	return answer, err
+	return answer, nil
 }
 
 // plan is the edits that bring campaigns into force. What is in force as it is sent is left alone: an export that comes back makes no campaign
@@ -187,24 +198,28 @@ func plan(v *view, campaigns []campaign.Campaign) ([]revision.RowEdit, error) {
 // maxMoved is how many campaigns that others have changed are named.
 const maxMoved = 100
 
+// addConflict counts a campaign that others have changed, and names the first ones.
+func addConflict(e *revision.ConflictError, now revision.Rows, id string, wanted *revision.Row) {
+	if e.All++; e.All > maxMoved {
+		return
+	}
+	c := revision.Conflict{ID: id, Wanted: wanted}
+	if present, there := now.Get(id); there {
+		c.Present = &present
+	}
+	e.Conflicts = append(e.Conflicts, c)
+}
+
 // unmoved returns a *revision.ConflictError for those of the campaigns whose rows are not what they were in a view.
 func unmoved(v *view, now revision.Rows, campaigns []campaign.Campaign) error {
 	var e revision.ConflictError
 	for n := range campaigns {
 		c := &campaigns[n]
 		was, _ := v.rows.Get(c.ID)
-		is, there := now.Get(c.ID)
-		if was.Revision == is.Revision {
+		if is, _ := now.Get(c.ID); was.Revision == is.Revision {
 			continue
 		}
-		if e.All++; e.All > maxMoved {
-			continue
-		}
-		conflict := revision.Conflict{ID: c.ID, Wanted: &revision.Row{Campaign: campaign.AppendJSON(nil, c)}}
-		if there {
-			conflict.Present = &is
-		}
-		e.Conflicts = append(e.Conflicts, conflict)
+		addConflict(&e, now, c.ID, &revision.Row{Campaign: campaign.AppendJSON(nil, c)})
 	}
 	if e.All == 0 {
 		return nil

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -25,8 +27,8 @@ func TestImportIsAllOrNothing(t *testing.T) {
 	require.Equal(t, "invalid_document", invalid.Code)
 	require.Len(t, invalid.Fields, 3)
 	for i, want := range []apiv1.FieldError{
-		{Field: "weight", Code: "out_of_range", Row: 3, Line: 5},
-		{Field: "foo", Code: "unknown_field", Row: 3, Line: 5},
+		{Field: "weight", Code: "out_of_range", Row: 3, Line: 5, ID: "b"},
+		{Field: "foo", Code: "unknown_field", Row: 3, Line: 5, ID: "b"},
 		{Field: "id", Code: "duplicate", Row: 4, Line: 6, ID: "a"},
 	} {
 		invalid.Fields[i].Message = ""
@@ -90,6 +92,7 @@ func TestAnImportThatMeetsAnEdit(t *testing.T) {
 			})
 			done := decoded[apiv1.Imported](t, h.must(t, 200, request{method: "POST", path: "/document", body: `{"ads":[` + plain("a", "") + "," + sent + `]}`}))
 			require.Equal(t, uint64(2), done.Revision)
+			require.Equal(t, uint64(1), done.Base, "the diff is against bob's")
 			made := get[apiv1.RevisionChanges](t, h, "/revisions/2")
 			want := map[string]string{"a": ""}
 			switch {
@@ -200,6 +203,27 @@ func TestDocumentsThatAreNone(t *testing.T) {
 	require.Equal(t, 1100*6-maxFindings, invalid.More)
 }
 
+// A faulty row is named by its id as well, where that can be read.
+func TestFaultyRowsAreNamed(t *testing.T) {
+	for row, id := range map[string]string{
+		`{"id":"a"}`:                        "a",
+		`{"id":"\u0061","days":{"id":"b"}}`: "a",
+		`{"id":7}`:                          "",
+		`{"ID":"a"}`:                        "",
+		`"a"`:                               "",
+		`null`:                              "",
+		`{"id":"` + strings.Repeat("a", 129) + `"}`:                                   "",
+		plain("long", `,"name":"`+strings.Repeat("x", revision.MaxCampaignBytes)+`"`): "long",
+	} {
+		im, err := readRows(strings.NewReader(`{"ads":[` + row + `]}`))
+		require.NoError(t, err)
+		require.NotEmpty(t, im.findings, row)
+		for _, f := range im.findings {
+			require.Equal(t, id, f.ID, row)
+		}
+	}
+}
+
 func TestImportsHaveLimits(t *testing.T) {
 	document := `{"ads":[` + plain("a", "") + `]}`
 	_, err := readRows(http.MaxBytesReader(httptest.NewRecorder(), io.NopCloser(strings.NewReader(document)), 50))
@@ -218,7 +242,37 @@ func TestImportsHaveLimits(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, p.status)
 }
 
-// The whole path of 100,000 campaigns, with its limit of 30 s.
+// maxHeap bounds what there is in memory while 100,000 campaigns are imported, garbage included: twice what was measured.
+const maxHeap = 600 << 20
+
+// peakOf calls work and returns the most that was in the heap meanwhile, above what was there before.
+func peakOf(work func()) uint64 {
+	runtime.GC()
+	var before, now runtime.MemStats
+	runtime.ReadMemStats(&before)
+	end := make(chan struct{})
+	peak := uint64(0)
+	var sampling sync.WaitGroup
+	sampling.Go(func() {
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			runtime.ReadMemStats(&now)
+			peak = max(peak, now.HeapAlloc)
+			select {
+			case <-tick.C:
+			case <-end:
+				return
+			}
+		}
+	})
+	work()
+	close(end)
+	sampling.Wait()
+	return peak - min(peak, before.HeapAlloc)
+}
+
+// The whole path of 100,000 campaigns, with its limits of 30 s and of memory.
 func TestImportOf100000Campaigns(t *testing.T) {
 	h := start(t, nil)
 	var b strings.Builder
@@ -232,14 +286,16 @@ func TestImportOf100000Campaigns(t *testing.T) {
 	}
 	b.WriteString("]}")
 	began := time.Now()
-	got := h.send(t, request{method: "POST", path: "/document", body: b.String()})
+	var got reply
+	peak := peakOf(func() { got = h.send(t, request{method: "POST", path: "/document", body: b.String()}) })
 	require.Equal(t, 200, got.status)
 	took := time.Since(began)
 	imported := decoded[apiv1.Imported](t, got)
 	require.Equal(t, 100_000, imported.Diff.Added)
 	require.Len(t, imported.Diff.Ads, maxShown)
 	require.Less(t, took, 30*time.Second)
-	t.Logf("%d bytes imported in %v", b.Len(), took)
+	require.Less(t, peak, uint64(maxHeap))
+	t.Logf("%d bytes imported in %v with at most %d MiB", b.Len(), took, peak>>20)
 	began = time.Now()
 	require.Equal(t, 100_006, get[apiv1.Page[apiv1.Campaign]](t, h, "/campaigns").Total)
 	t.Logf("first list in %v", time.Since(began))

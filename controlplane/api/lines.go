@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"adsidecar/controlplane/apiv1"
+	"adsidecar/internal/web"
 )
 
 // linesType is the media type of an answer of lines, each of them JSON.
@@ -105,7 +105,7 @@ func (c *call) working(work func(*progress) (apiv1.Imported, error)) apiv1.Impor
 		return apiv1.ImportEvent{Result: &answer}
 	}
 	refused := c.problem(err)
-	body, err := json.Marshal(refused.body)
+	body, err := web.Marshal(refused.body)
 	if err != nil {
 		c.s.Logger.Error("encode answer", zap.Error(err))
 	}
@@ -137,7 +137,7 @@ func (c *call) tell(p *progress, end <-chan struct{}) {
 
 // line writes a line; false: the client is gone.
 func (c *call) line(e apiv1.ImportEvent) bool {
-	text, err := json.Marshal(e)
+	text, err := web.Marshal(e)
 	if err != nil {
 		c.s.Logger.Error("encode answer", zap.Error(err))
 		return false

@@ -36,8 +36,11 @@ func TestEachChangeIsALineOfTheLog(t *testing.T) {
 		{request{method: "POST", path: "/document?dry_run=true", body: `{"ads":[` + plain("m", "") + `]}`}, nil},
 		{request{method: "POST", path: "/document", body: `{"ads":[` + plain("m", "") + `]}`}, map[string]any{"what": "import", "revision": uint64(4), "campaigns": int64(1)}},
 		{request{method: "POST", path: "/versions/none/rollback"}, nil},
-		{request{method: "POST", path: "/versions/" + version + "/rollback"}, map[string]any{"what": "rollback", "version": version}},
-		{request{method: "DELETE", path: "/pin"}, map[string]any{"what": "resume"}},
+		{
+			request{method: "POST", path: "/versions/" + version + "/rollback", body: `{"comment":"no ads"}`},
+			map[string]any{"what": "rollback", "version": version, "comment": "no ads"},
+		},
+		{request{method: "DELETE", path: "/pin", header: map[string]string{"X-Comment": "all%20is%20well"}}, map[string]any{"what": "resume", "comment": "all is well"}},
 		{request{method: "DELETE", path: "/pin"}, nil},
 		{request{method: "POST", path: "/held/v9/confirm"}, map[string]any{"what": "confirm", "version": "v9"}},
 		{request{method: "POST", path: "/held/v8/refuse"}, nil},

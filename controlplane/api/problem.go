@@ -34,6 +34,9 @@ func badField(field, message string) *problem {
 	return &problem{status: http.StatusBadRequest, body: web.Error{Message: message, Code: "invalid_parameter", Field: field}, text: message}
 }
 
+// maybeMade is for a write whose end is not known.
+const maybeMade = "The change may have been made: look before you try again."
+
 // retryLater are the headers of a 503.
 var retryLater = map[string]string{"Retry-After": "1"}
 
@@ -53,17 +56,20 @@ var (
 	errNothingHeld = newProblem(http.StatusNotFound, "nothing_held", "No version waits for a decision.")
 	errNotHeld     = newProblem(http.StatusConflict, "not_held", "Another version is held by now, or none: look again.")
 	errNoIndex     = newProblem(http.StatusNotFound, "nothing_published", "No index is published yet.")
-	errExists      = newProblem(http.StatusConflict, "campaign_exists", "There is a campaign of this id already. Replace it with PUT.")
+	errExists      = newProblem(http.StatusConflict, "campaign_exists", "There is a campaign of this id already: nothing was changed.")
 	errPinChanged  = newProblem(http.StatusConflict, "pin_changed", "Somebody else has just changed the pin: look again.")
 	errFromSource  = newProblem(http.StatusConflict, "from_source",
-		`This campaign comes from the source and cannot be deleted here. Pause it with PATCH {"enabled":false}.`)
+		"This campaign comes from the source and cannot be deleted here, but paused.")
 
 	errNoDocument  = unavailable("source_not_read", "The source's document has not been read yet, so what is in force is not known. Try again.")
 	errNotLoaded   = unavailable("history_not_loaded", "The operators' changes have not been read yet. Try again.")
-	errUnavailable = unavailable("store_unavailable", "The store of changes cannot be reached. The change may have been made: look before you try again.")
+	errUnavailable = unavailable("store_unavailable", "The store of changes cannot be reached. Try again.")
 	errContended   = unavailable("contended", "Others keep changing campaigns. Nothing was changed: try again.")
 	errTimeout     = unavailable("timeout", "The request took too long.")
-	errBusy        = unavailable("busy", "Another large request is under way. Try again.")
+	// To a write the same is said in other words, as how it ended is not known.
+	errMaybeMade = unavailable("store_unavailable", "The store of changes cannot be reached. "+maybeMade)
+	errMaybeLate = unavailable("timeout", "The request took too long. "+maybeMade)
+	errBusy      = unavailable("busy", "Another large request is under way. Try again.")
 )
 
 // refuse answers with an error. It is the one place where errors become statuses; what is not known here is internal, and its text stays in
@@ -103,17 +109,38 @@ func (c *call) problem(err error) *problem {
 	case errors.Is(err, revision.ErrContended), errors.Is(err, revision.ErrConflict), errors.Is(err, revision.ErrUnchanged):
 		return errContended
 	case errors.Is(err, revision.ErrUnavailable):
-		c.s.Logger.Error("store of changes is unavailable", zap.String("method", c.Method), zap.Error(err))
-		return errUnavailable
+		return c.unknown(err, errUnavailable, errMaybeMade)
 	case errors.Is(err, compile.ErrKeyTooLarge):
 		return newProblem(http.StatusUnprocessableEntity, "key_too_large", "This cannot be served: "+err.Error())
 	case errors.Is(err, compile.ErrTooLarge), errors.Is(err, compile.ErrTooManyPairs):
 		return newProblem(http.StatusUnprocessableEntity, "index_too_large", "This cannot be served: "+err.Error())
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return errTimeout
+		return c.unknown(err, errTimeout, errMaybeLate)
 	}
-	c.s.Logger.Error("request failed", zap.String("method", c.Method), zap.Error(err))
+	c.log("request failed", err)
 	return &problem{status: http.StatusInternalServerError, body: web.Internal}
+}
+
+// unknown is the answer to a read, or to a write, whose end is not known. It is logged, as a change that was made after all has no other line.
+func (c *call) unknown(err error, read, write *problem) *problem {
+	if !c.reads() {
+		c.log("it is not known whether a change was made", err)
+		return write
+	}
+	if !errors.Is(c.Context().Err(), context.Canceled) { // else nobody waits for it, and nothing need have failed
+		c.log("request not answered", err)
+	}
+	return read
+}
+
+// reads says that the request changes nothing, however it ends.
+func (c *call) reads() bool {
+	return c.Method == http.MethodGet || c.Method == http.MethodHead || c.dry
+}
+
+// log logs an error with the request's path, which has ids and versions; parameters and headers, which may have secrets, stay out.
+func (c *call) log(message string, err error) {
+	c.s.Logger.Error(message, zap.String("method", c.Method), zap.String("path", c.URL.EscapedPath()), zap.String("who", c.who), zap.Error(err))
 }
 
 // conflict is 412: somebody else was faster. Of a set of changes the first campaign is shown, and the others are named.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ func (p *publisher) Versions(ctx context.Context) ([]apiv1.Version, error) {
 		versions = append(versions, apiv1.Version{
 			Version: v.Hash, PublishedAt: v.At.UTC(), Document: v.Source, SourceTime: report.SourceTime, Revision: v.Revision,
 			Ads: report.Ads, Keys: report.Keys, Bytes: v.Bytes, Rejected: report.Rejected,
-			Published: v.Hash == published, Pinned: v.Hash == pinned, Kept: true,
+			Published: v.Hash == published, Pinned: v.Hash == pinned,
 		})
 	}
 	return versions, nil
@@ -79,10 +80,22 @@ func (p *publisher) Pin() *apiv1.Pin {
 		return nil
 	}
 	shown := showPin(pin)
-	if status := p.Status().Pin; status != nil && status.Version == pin.Version {
-		shown.Waiting = status.Waiting
+	status := p.Status()
+	if of := status.Pin; of != nil && of.Version == pin.Version {
+		shown.Waiting, shown.Error = of.Waiting, cmp.Or(of.Error, refusal(status))
 	}
 	return &shown
+}
+
+// refusal is why a pinned version that was read is not what is published; empty: it is, or will be in a moment.
+func refusal(s publish.Status) string {
+	if s.Index != nil && s.Index.Version == s.Pin.Version {
+		return ""
+	}
+	if s.QuarantinedVersion == s.Pin.Version {
+		return cmp.Or(s.PublishError, "Envoys refuse this version.")
+	}
+	return s.PublishError
 }
 
 func showPin(p revision.Pin) apiv1.Pin {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"testing"
 
@@ -52,11 +53,32 @@ func TestPublisherOfALoop(t *testing.T) {
 	require.Equal(t, "bob", pin.Who)
 	loop.status.Pin = &publish.PinStatus{Version: old.Version, Waiting: candidate.Version}
 	require.Equal(t, candidate.Version, p.Pin().Waiting)
+	for name, c := range map[string]struct {
+		status publish.Status
+		want   string
+	}{
+		"it is published":           {publish.Status{Index: loop.status.Index, PublishError: "of another one"}, ""},
+		"it is on its way":          {publish.Status{}, ""},
+		"it cannot be read":         {publish.Status{Pin: &publish.PinStatus{Error: "damaged"}, Index: loop.status.Index}, "damaged"},
+		"Envoys refuse it":          {publish.Status{QuarantinedVersion: old.Version, PublishError: "e1: no room"}, "e1: no room"},
+		"they have not said why":    {publish.Status{QuarantinedVersion: old.Version}, "Envoys refuse this version."},
+		"it cannot be published":    {publish.Status{PublishError: "too large for xDS"}, "too large for xDS"},
+		"the loop has another pin":  {publish.Status{Pin: &publish.PinStatus{Version: "v0", Error: "of v0"}, PublishError: "of v0"}, ""},
+		"the loop has not heard it": {publish.Status{Pin: nil, PublishError: "of v0"}, ""},
+	} {
+		if name != "the loop has not heard it" {
+			if c.status.Pin == nil {
+				c.status.Pin = &publish.PinStatus{}
+			}
+			c.status.Pin.Version = cmp.Or(c.status.Pin.Version, old.Version)
+		}
+		require.Equal(t, c.want, NewPublisher(&fakeLoop{status: c.status}, h.history).Pin().Error, name)
+	}
 	versions, err := p.Versions(t.Context())
 	require.NoError(t, err)
 	require.Len(t, versions, 1)
 	v := versions[0]
-	require.True(t, v.Published && v.Pinned && v.Kept)
+	require.True(t, v.Published && v.Pinned)
 	require.Equal(t, []any{"abc", uint64(3), old.Ads, old.Keys, 1, monday}, []any{v.Document, v.Revision, v.Ads, v.Keys, v.Rejected, v.SourceTime})
 
 	require.NoError(t, p.Resume(t.Context(), "bob", ""))

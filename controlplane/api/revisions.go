@@ -49,13 +49,66 @@ func (s *server) listRevisions(c *call) error {
 	return c.write(http.StatusOK, page)
 }
 
-// number is the revision that the path names.
-func (c *call) number() (uint64, error) {
-	n, err := strconv.ParseUint(c.args[0], 10, 63)
+// number is the revision that an argument of the path names.
+func (c *call) number(arg int) (uint64, error) {
+	n, err := strconv.ParseUint(c.args[arg], 10, 63)
 	if err != nil || n == 0 {
 		return 0, errNoRevision
 	}
 	return n, nil
+}
+
+// diffRevisions pages what changed between two revisions; it is found out anew for each page, as revisions never change.
+func (s *server) diffRevisions(c *call) error {
+	q, err := c.params("limit", "cursor")
+	if err != nil {
+		return err
+	}
+	limit, err := readLimit(q)
+	if err != nil {
+		return err
+	}
+	skip, err := readCount(q)
+	if err != nil {
+		return err
+	}
+	from, err := c.number(0)
+	if err != nil {
+		return err
+	}
+	to, err := c.number(1)
+	if err != nil {
+		return err
+	}
+	if from >= to {
+		return errRevisionOrder
+	}
+	if err := s.diffs.wait(c.Context()); err != nil { // all of it is in memory
+		return err
+	}
+	defer s.diffs.leave()
+	changes, err := s.History.Between(c.Context(), from, to)
+	if err != nil {
+		return err
+	}
+	answer := apiv1.RevisionsDiff{From: from, To: to, Page: apiv1.Page[apiv1.RevisionChange]{Total: len(changes)}}
+	rest := changes[min(skip, uint64(len(changes))):]
+	page := rest[:min(limit, len(rest))]
+	answer.Items = showChanges(page)
+	if len(rest) > len(page) {
+		answer.Next = cursorOf(strconv.FormatUint(skip+uint64(len(page)), 10))
+	}
+	return c.write(http.StatusOK, answer)
+}
+
+var errRevisionOrder = badField("to", "The second revision must be newer than the first one.")
+
+func showChanges(changes []revision.Change) []apiv1.RevisionChange {
+	shown := make([]apiv1.RevisionChange, 0, len(changes))
+	for _, c := range changes {
+		shown = append(shown, apiv1.RevisionChange{ID: c.ID, Before: showRow(c.ID, c.Before), After: showRow(c.ID, c.After)})
+	}
+	return shown
 }
 
 func (s *server) getRevision(c *call) error {
@@ -71,7 +124,7 @@ func (s *server) getRevision(c *call) error {
 	if err != nil {
 		return err
 	}
-	number, err := c.number()
+	number, err := c.number(0)
 	if err != nil {
 		return err
 	}
@@ -85,12 +138,7 @@ func (s *server) getRevision(c *call) error {
 			return err
 		}
 	}
-	answer := apiv1.RevisionChanges{Revision: showRevision(r), Page: apiv1.Page[apiv1.RevisionChange]{Items: []apiv1.RevisionChange{}, Total: r.Count}}
-	for _, change := range changes {
-		answer.Items = append(answer.Items, apiv1.RevisionChange{
-			ID: change.ID, Before: showRow(change.ID, change.Before), After: showRow(change.ID, change.After),
-		})
-	}
+	answer := apiv1.RevisionChanges{Revision: showRevision(r), Page: apiv1.Page[apiv1.RevisionChange]{Items: showChanges(changes), Total: r.Count}}
 	if next := int(from) + len(changes); len(changes) > 0 && next < r.Count {
 		answer.Next = cursorOf(strconv.Itoa(next))
 	}
@@ -119,7 +167,7 @@ func (s *server) revert(c *call) error {
 	if _, err := c.params(); err != nil {
 		return err
 	}
-	number, err := c.number()
+	number, err := c.number(0)
 	if err != nil {
 		return err
 	}
@@ -132,7 +180,7 @@ func (s *server) revert(c *call) error {
 	if err != nil {
 		return err
 	}
-	s.made(c.who, "revert", zap.Uint64("revision", r.Number), zap.Uint64("reverts", number))
+	s.made(c.who, "revert", comment, zap.Uint64("revision", r.Number), zap.Uint64("reverts", number))
 	s.adopt(t, r.Number)
 	return c.write(http.StatusOK, apiv1.Saved{
 		Revision: r.Number, Note: t.addTo("Revision " + strconv.FormatUint(number, 10) + " is undone."),

@@ -39,6 +39,7 @@ func (s *server) routes() []pattern {
 		"document":            {"GET": lasting(s.exportDocument), "POST": lasting(s.importDocument)},
 		"revisions":           {"GET": quick(s.listRevisions)},
 		"revisions/*":         {"GET": quick(s.getRevision)},
+		"revisions/*/diff/*":  {"GET": quick(s.diffRevisions)},
 		"revisions/*/revert":  {"POST": quick(s.revert)},
 		"versions":            {"GET": quick(s.listVersions)},
 		"versions/*":          {"GET": quick(s.getVersion)},
@@ -111,6 +112,7 @@ type call struct {
 	s    *server
 	who  string
 	args []string // of the path
+	dry  bool     // it only says what would change
 }
 
 // ServeHTTP implements http.Handler.
@@ -153,9 +155,13 @@ func notAllowed(methods map[string]endpoint) error {
 	return p
 }
 
-// made logs a change that was made: who, what and which.
-func (s *server) made(who, what string, which ...zap.Field) {
-	s.Logger.Info("change made", append([]zap.Field{zap.String("who", who), zap.String("what", what)}, which...)...)
+// made logs a change that was made: who, what, which, and why, where somebody said so.
+func (s *server) made(who, what, comment string, which ...zap.Field) {
+	fields := append([]zap.Field{zap.String("who", who), zap.String("what", what)}, which...)
+	if comment != "" {
+		fields = append(fields, zap.String("comment", comment))
+	}
+	s.Logger.Info("change made", fields...)
 }
 
 // write answers with a body.

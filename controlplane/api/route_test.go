@@ -59,7 +59,7 @@ func TestMethodsAndPaths(t *testing.T) {
 func TestNoReaderTakesUnknownParameters(t *testing.T) {
 	h := start(t, nil)
 	for _, path := range []string{
-		"/campaigns", "/campaigns/s1", "/document", "/revisions", "/revisions/1", "/versions", "/versions/x", "/versions/x/diff/y", "/pin", "/held", "/source",
+		"/campaigns", "/campaigns/s1", "/document", "/revisions", "/revisions/1", "/revisions/1/diff/2", "/versions", "/versions/x", "/versions/x/diff/y", "/pin", "/held", "/source",
 		"/explain", "/coverage", "/fleet", "/summary", "/events",
 	} {
 		got := h.send(t, request{method: "GET", path: path + "?unknown=1"})
@@ -144,8 +144,9 @@ func TestDocumentIsValid(t *testing.T) {
 	documented := map[string][]string{}
 	for path, item := range doc.Paths.Map() {
 		path = regexp.MustCompile(`\{[a-z]+\}`).ReplaceAllString(path, "*")
-		for method := range item.Operations() {
+		for method, operation := range item.Operations() {
 			documented[path] = append(documented[path], method)
+			require.NotNil(t, operation.Responses.Value("421"), "%s %s: the guard looks at the host of every request", method, path)
 		}
 		slices.Sort(documented[path])
 	}
@@ -197,7 +198,7 @@ func TestTypesHaveTheDocumentsMembers(t *testing.T) {
 	require.NoError(t, err)
 	for schema, v := range map[string]any{
 		"Campaign": apiv1.Campaign{Campaign: json.RawMessage(plain("a", "")), Source: json.RawMessage(plain("a", "")), Overrides: true, PausedByOperator: true, State: "paused", Origin: "source", Revision: 1, NextEligible: monday},
-		"Pin":      apiv1.Pin{At: monday, Comment: "c", Waiting: "w"},
+		"Pin":      apiv1.Pin{At: monday, Comment: "c", Waiting: "w", Error: "e"},
 		"Envoy":    apiv1.Envoy{Since: monday, Types: []apiv1.OfType{}, Rates: &apiv1.Rates{}},
 		"Version":  apiv1.Version{PublishedAt: monday, SourceTime: monday},
 	} {

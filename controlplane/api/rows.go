@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"adsidecar/controlplane/apiv1"
@@ -104,9 +105,13 @@ func (im *imported) add(value []byte, line int) {
 	row := len(im.campaigns) + 1
 	c, found := campaign.ParseOne(value)
 	im.campaigns = append(im.campaigns, c)
+	id := ""
+	if len(found) > 0 && len(im.findings) < maxFindings {
+		id = idOf(value)
+	}
 	for _, f := range found {
 		e := fieldError(f)
-		e.Row, e.Line = row, line
+		e.Row, e.Line, e.ID = row, line, id
 		im.find(e)
 	}
 	if len(found) > 0 {
@@ -119,6 +124,18 @@ func (im *imported) add(value []byte, line int) {
 		return
 	}
 	im.seen[c.ID] = row
+}
+
+// idOf is the id of a faulty campaign, where it can be read.
+func idOf(value jsontext.Value) string {
+	var of struct {
+		ID string `json:"id"`
+	}
+	err := json.Unmarshal(value, &of, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if err != nil || len(of.ID) > revision.MaxIDBytes {
+		return ""
+	}
+	return of.ID
 }
 
 // lines counts the lines of what is read through it.

@@ -67,17 +67,18 @@ func (s *server) save(c *call, id string, decide decision) error {
 		if err != nil {
 			return err
 		}
+		seen := i.revision // a copy: what waits for its turn must not keep a view of all campaigns
 		var t trial
 		r, err := s.History.Apply(c.Context(), revision.ChangeSet{
 			Who: c.who, Comment: comment, Kind: revision.Edit,
-			Edits: []revision.RowEdit{{ID: id, After: e.after, Match: &i.revision}}, Check: s.tryRows(&t),
+			Edits: []revision.RowEdit{{ID: id, After: e.after, Match: &seen}}, Check: s.tryRows(&t),
 		})
 		var conflict *revision.ConflictError
 		switch {
 		case errors.As(err, &conflict):
 			continue
 		case errors.Is(err, revision.ErrUnchanged):
-			return s.saved(c, http.StatusOK, id, i.revision, edit{note: "Nothing changed."})
+			return s.saved(c, http.StatusOK, id, seen, edit{note: "Nothing changed."})
 		case err != nil:
 			return err
 		}
@@ -85,7 +86,7 @@ func (s *server) save(c *call, id string, decide decision) error {
 		if !there && e.after != nil {
 			status = http.StatusCreated
 		}
-		s.made(c.who, "edit", zap.Uint64("revision", r.Number), zap.String("campaign", id))
+		s.made(c.who, "edit", comment, zap.Uint64("revision", r.Number), zap.String("campaign", id))
 		s.adopt(t, r.Number)
 		e.note = t.addTo(e.note)
 		return s.saved(c, status, id, r.Number, e)

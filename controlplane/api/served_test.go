@@ -36,6 +36,22 @@ func TestExplain(t *testing.T) {
 	for _, query := range []string{"", "country=us", "country=usa&lang=eng", "country=us&lang=e1", "country=us&lang=eng&at=today", "country=us&lang=eng&x=1"} {
 		h.must(t, 400, request{method: "GET", path: "/explain?" + query, lax: true})
 	}
+	require.Contains(t, string(h.must(t, 400, request{method: "GET", path: "/explain?country=usa&lang=eng"}).body), "country must be two letters, such as us.")
+	require.Contains(t, string(h.must(t, 400, request{method: "GET", path: "/explain?country=us&lang=e1"}).body), "lang must be two or three letters, such as en or eng.")
+}
+
+// TestTextIsAsItWasWritten: people read what is answered, and an address with & in it is to be copied.
+func TestTextIsAsItWasWritten(t *testing.T) {
+	h := start(t, nil)
+	const url = "https://v.example/v?a=1&b=<2>"
+	one := strings.Replace(plain("n", ""), "https://v.example/v", url, 1)
+	require.Contains(t, string(h.must(t, 201, request{method: "POST", path: "/campaigns", body: one}).body), url)
+	require.Contains(t, string(h.must(t, 200, request{method: "GET", path: "/campaigns/n"}).body), url)
+	lines := request{
+		method: "POST", path: "/document?dry_run=true", body: `{"ads":[` + strings.Replace(one, "a=1", "a=2", 1) + `]}`,
+		header: map[string]string{"Accept": "application/x-ndjson"},
+	}
+	require.Contains(t, string(h.send(t, lines).body), "v?a=2&b=<2>")
 }
 
 func TestCoverage(t *testing.T) {
@@ -204,8 +220,11 @@ func TestEvents(t *testing.T) {
 	_, err := h.publisher.Rollback(t.Context(), first.Version, "bob", "")
 	require.NoError(t, err)
 	require.Equal(t, "bob", event(t, r).Pin.Who)
+	require.Less(t, time.Since(began), 3*time.Second, "a change is told at once")
+	made := time.Now()
 	h.must(t, 201, request{method: "POST", path: "/campaigns", body: plain("a", "")})
 	require.Equal(t, uint64(1), event(t, r).Revision)
+	require.Less(t, time.Since(made), 3*time.Second)
 	require.Greater(t, time.Since(began), 2*server.Config.WriteTimeout)
 	close(done)
 	_, err = r.ReadString('\n')

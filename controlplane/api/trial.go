@@ -21,19 +21,37 @@ type trial struct {
 }
 
 // try refuses a change after which what is in force could not be compiled. If it could not be before either, as the source has grown or
-// a new day has flights in sight, operators must be able to mend it: then a change passes that does not make it worse.
-func (s *server) try(before, after *campaign.Effective) (trial, error) {
+// a new day has flights in sight, operators must be able to mend it: then a change passes that does not make it worse. The end of ctx is heeded
+// between two compilations, each of which may take seconds.
+func (s *server) try(ctx context.Context, before, after *campaign.Effective) (trial, error) {
 	t := trial{before: before, after: after}
+	if err := ctx.Err(); err != nil {
+		return t, err
+	}
 	if t.index, t.broken = s.compile(after.Document, 1); t.broken == nil {
-		return t, nil
+		return t, ctx.Err()
+	}
+	if err := ctx.Err(); err != nil {
+		return t, err
 	}
 	if _, err := s.compile(before.Document, 1); err == nil {
 		return t, t.broken
 	}
-	if !stopsOnly(before.Document, after.Document) && !s.extentOf(after.Document).within(s.extentOf(before.Document)) {
+	if stopsOnly(before.Document, after.Document) {
+		return t, ctx.Err()
+	}
+	then, err := s.extentOf(ctx, after.Document)
+	if err != nil {
+		return t, err
+	}
+	now, err := s.extentOf(ctx, before.Document)
+	if err != nil {
+		return t, err
+	}
+	if !then.within(now) {
 		return t, fmt.Errorf("%w; it could not be before either, and till it can a change has to make it smaller", t.broken)
 	}
-	return t, nil
+	return t, ctx.Err()
 }
 
 // compile compiles a document under a multiple of the limit.
@@ -48,10 +66,7 @@ func (s *server) tryRows(t *trial) revision.Check {
 		if err != nil {
 			return err
 		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		*t, err = s.try(s.views.of(candidate, before).Effective, s.views.under(candidate.Source, after.Campaigns()))
+		*t, err = s.try(ctx, s.views.of(candidate, before).Effective, s.views.under(candidate.Source, after.Campaigns()))
 		return err
 	}
 }
@@ -119,16 +134,19 @@ type extent struct {
 	whole bool   // there is an index
 }
 
-func (s *server) extentOf(doc *campaign.Document) extent {
+func (s *server) extentOf(ctx context.Context, doc *campaign.Document) (extent, error) {
+	if err := ctx.Err(); err != nil {
+		return extent{}, err
+	}
 	result, err := s.compile(doc, 2)
 	var key *compile.KeyTooLargeError
 	switch {
 	case err == nil:
-		return extent{bytes: int64(len(result.Bytes)), whole: true}
+		return extent{bytes: int64(len(result.Bytes)), whole: true}, nil
 	case errors.As(err, &key):
-		return extent{bytes: key.Bytes, key: key.Key}
+		return extent{bytes: key.Bytes, key: key.Key}, nil
 	}
-	return extent{}
+	return extent{}, nil
 }
 
 // within says that e is known to be no worse than another extent: an index where there was none, or one that is not larger, or the same key

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/campaign"
 	"adsidecar/controlplane/compile"
 	"adsidecar/controlplane/revision"
 )
@@ -239,4 +240,52 @@ func TestWhatWasTriedIsTheView(t *testing.T) {
 	again, err := s.view()
 	require.NoError(t, err)
 	require.Same(t, v, again, "of another revision nothing is taken")
+}
+
+// Writers wait while a change is tried: who goes away meanwhile, or takes too long, lets no further compilation begin.
+func TestATrialEndsWithItsRequest(t *testing.T) {
+	document := func(n int) *campaign.Effective {
+		var ads []string
+		for i := range n {
+			ads = append(ads, long(fmt.Sprint(i), fmt.Sprintf("%c%c", 'a'+i, 'a'), 1900))
+		}
+		doc, err := campaign.Decode([]byte(`{"ads":[` + strings.Join(ads, ",") + `]}`))
+		require.NoError(t, err)
+		return new(campaign.Overlay).Apply(doc, revision.Rows{}.Campaigns())
+	}
+	for name, c := range map[string]struct {
+		before, after int
+		compilations  int
+		passes        bool
+	}{
+		"one that can be compiled":                 {1, 2, 1, true},
+		"one that cannot, though it could before":  {2, 3, 2, false},
+		"one that cannot, as it could not before":  {8, 9, 4, false},
+		"one that stops campaigns, but not enough": {4, 3, 2, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for last := 1; last <= c.compilations; last++ {
+				ctx, leave := context.WithCancel(t.Context())
+				defer leave()
+				compiled := 0
+				s := &server{Config: Config{MaxIndexBytes: 6000, Now: func() time.Time {
+					if compiled++; compiled == last {
+						leave()
+					}
+					return monday
+				}}}
+				_, err := s.try(ctx, document(c.before), document(c.after))
+				require.Equal(t, last, compiled)
+				require.Error(t, err)
+				if last < c.compilations || c.passes {
+					require.ErrorIs(t, err, context.Canceled)
+				}
+			}
+		})
+	}
+	ended, leave := context.WithCancel(t.Context())
+	leave()
+	s := &server{Config: Config{MaxIndexBytes: 6000, Now: func() time.Time { require.FailNow(t, "it is compiled"); return monday }}}
+	_, err := s.try(ended, document(1), document(2))
+	require.ErrorIs(t, err, context.Canceled)
 }

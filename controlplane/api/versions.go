@@ -88,7 +88,7 @@ func (s *server) rollback(c *call) error {
 	if err != nil {
 		return err
 	}
-	s.made(c.who, "rollback", zap.String("version", c.args[0]))
+	s.made(c.who, "rollback", comment, zap.String("version", c.args[0]))
 	return c.write(http.StatusOK, pin)
 }
 
@@ -122,7 +122,7 @@ func (s *server) resume(c *call) error {
 	if err := s.Publisher.Resume(c.Context(), c.who, comment); err != nil {
 		return err
 	}
-	s.made(c.who, "resume")
+	s.made(c.who, "resume", comment)
 	return c.done(http.StatusNoContent)
 }
 
@@ -145,7 +145,7 @@ func (s *server) confirmHeld(c *call) error {
 	if err := s.Publisher.Confirm(c.Context(), c.args[0], c.who, comment); err != nil {
 		return err
 	}
-	s.made(c.who, "confirm", zap.String("version", c.args[0]))
+	s.made(c.who, "confirm", comment, zap.String("version", c.args[0]))
 	return c.done(http.StatusNoContent)
 }
 
@@ -157,6 +157,6 @@ func (s *server) refuseHeld(c *call) error {
 	if err := s.Publisher.Refuse(c.Context(), c.args[0], c.who, comment); err != nil {
 		return err
 	}
-	s.made(c.who, "refuse", zap.String("version", c.args[0]))
+	s.made(c.who, "refuse", comment, zap.String("version", c.args[0]))
 	return c.done(http.StatusNoContent)
 }

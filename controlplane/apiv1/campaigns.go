@@ -46,7 +46,7 @@ type Campaign struct {
 type Page[T any] struct {
 	Items []T    `json:"items"`
 	Next  string `json:"next,omitempty"`
-	// Total counts all items that match, over all pages; -1 where counting would cost too much.
+	// Total counts all items that match, over all pages.
 	Total int `json:"total"`
 }
 
@@ -99,7 +99,10 @@ type FieldChange struct {
 type Imported struct {
 	DryRun   bool   `json:"dry_run"`
 	Revision uint64 `json:"revision,omitempty"` // absent of a dry run, and if nothing changed
-	Diff     Diff   `json:"diff"`
+	// Base is the newest revision of what Diff is made against. With If-Match: "Base", in quotes, an import is made only if nobody has changed
+	// one of its campaigns since.
+	Base uint64 `json:"base"`
+	Diff Diff   `json:"diff"`
 }
 
 // Phases of an import.

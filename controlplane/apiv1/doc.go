@@ -15,6 +15,7 @@
 //	                                      with "Accept: application/x-ndjson"
 //	GET    /revisions?limit=&cursor=      Page[Revision], newest first
 //	GET    /revisions/{n}?limit=&cursor=  RevisionChanges
+//	GET    /revisions/{a}/diff/{b}        RevisionsDiff, a < b; ?limit=&cursor=
 //	POST   /revisions/{n}/revert          Comment, optional → Saved, a new revision; 412 Conflict where it was changed since
 //	GET    /versions                      Page[Version], newest first, always all
 //	GET    /versions/{version}            Version
@@ -36,9 +37,10 @@
 //	GET    /openapi.json                  this, as an OpenAPI document
 //	GET    /session POST /session DELETE /session   sign-in, see controlplane/access
 //
-// If-Match is optional for PUT, PATCH and DELETE of a campaign, and honoured: without it the last writer wins. A change that asks for what is
+// If-Match is optional for PUT, PATCH and DELETE of a campaign, and honoured: without it the last writer wins. So it is for an import, where it
+// has the Base of a dry run in quotes: 412 Conflict if somebody has changed, since then, a campaign that the import would change. A change that asks for what is
 // there already is answered with the present state and makes no revision. A change after which what is in force could not be compiled is
-// refused, with 422 index_too_large or key_too_large.
+// refused, with 422 index_too_large or key_too_large. After 503 store_unavailable or timeout to a write, the change may have been made.
 //
 // Writes take an optional header X-Comment, at most 1,000 characters, percent-encoded UTF-8: why the change was made.
 package apiv1

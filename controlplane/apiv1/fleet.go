@@ -73,6 +73,14 @@ type Basis struct {
 	Ahead bool `json:"ahead"`
 }
 
+// States of the source.
+const (
+	SourceOK       = "ok"
+	SourceStale    = "stale"    // it has not confirmed yet what is served from the disk
+	SourceFailing  = "failing"  // it does not answer well
+	SourceUnusable = "unusable" // its document cannot be used
+)
+
 // Summary is what a page shows of the present state.
 type Summary struct {
 	Version     string    `json:"version"`
@@ -87,7 +95,7 @@ type Summary struct {
 	RevisionError    string  `json:"revision_error,omitempty"`
 	Pin              *Pin    `json:"pin,omitempty"`
 	Held             *Held   `json:"held,omitempty"`
-	Source           string  `json:"source"`             // ok, stale, failing, unusable
+	Source           string  `json:"source"`             // one of the constants
 	SourceAge        float64 `json:"source_age_seconds"` // since the source last gave or confirmed a usable document
 	SourceError      string  `json:"source_error,omitempty"`
 	InSync           int     `json:"in_sync"`

@@ -22,14 +22,22 @@ type RevisionChanges struct {
 	Page[RevisionChange]
 }
 
-// RevisionChange is what a revision did to one campaign. A pause alone is {"id","enabled":false}.
+// RevisionsDiff is what the revisions after From, up to To, changed in all, with a page of it, in order of id. What was changed and changed
+// back is left out.
+type RevisionsDiff struct {
+	From uint64 `json:"from"`
+	To   uint64 `json:"to"`
+	Page[RevisionChange]
+}
+
+// RevisionChange is what a revision, or several, did to one campaign. A pause alone is {"id","enabled":false}.
 type RevisionChange struct {
 	ID     string          `json:"id"`
 	Before json.RawMessage `json:"before,omitempty"`
 	After  json.RawMessage `json:"after,omitempty"`
 }
 
-// Version is an index that was published: a source document and a revision, compiled.
+// Version is an index that was published and can be rolled back to: a source document and a revision, compiled.
 type Version struct {
 	Version     string    `json:"version"`
 	PublishedAt time.Time `json:"published_at"` // last
@@ -42,8 +50,6 @@ type Version struct {
 	Rejected    int       `json:"rejected"`
 	Published   bool      `json:"published"` // now
 	Pinned      bool      `json:"pinned"`    // now
-	// Kept says that its bytes are still there, so that it can be rolled back to.
-	Kept bool `json:"kept"`
 }
 
 // Pin holds a version: nothing newer is published until it is taken off.
@@ -54,7 +60,13 @@ type Pin struct {
 	Comment string    `json:"comment,omitempty"`
 	// Waiting is the version that would be published without the pin; empty: the pinned one.
 	Waiting string `json:"waiting,omitempty"`
+	// Error is why the pinned version is not what is published: it cannot be read, or Envoys refuse it. What was published before stays.
+	// Without it a pin that was just set may still be on its way.
+	Error string `json:"error,omitempty"`
 }
+
+// MaxComment is how long a comment may be, in characters.
+const MaxComment = 1000
 
 // Comment is the optional body of a rollback.
 type Comment struct {

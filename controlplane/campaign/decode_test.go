@@ -168,7 +168,7 @@ func TestDecodeDuplicates(t *testing.T) {
 		},
 		{
 			Index: 3, Line: 5, ID: "a", Country: "gb", Lang: "fra", Field: "id", Reason: "duplicate",
-			Detail: "ad 1 has this id already",
+			Detail: "ad 2 has this id already",
 		},
 		{
 			Index: 4, Line: 6, ID: "a", Country: "us", Field: "lang", Reason: "invalid_lang",

@@ -81,11 +81,11 @@ next:
 	return repeats
 }
 
-// duplicate rejects a valid ad whose id the ad at the place first has.
+// duplicate rejects a valid ad whose id the ad at the place first has. People count from 1, as lines.
 func duplicate(c *Campaign, first int) Reject {
 	return Reject{
 		ID: strings.Clone(c.ID), Country: c.Country, Lang: c.Lang, Field: fieldID.String(), Reason: ReasonDuplicate,
-		Detail: fmt.Sprintf("ad %d has this id already", first),
+		Detail: fmt.Sprintf("ad %d has this id already", first+1),
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 	"unicode/utf8"
+
+	"adsidecar/controlplane/apiv1"
 )
 
 const (
@@ -22,8 +24,6 @@ const (
 	maxAnswer = 256 << 20
 	// maxProblem bounds the body of an error.
 	maxProblem = 8 << 20
-	// maxComment is in characters, as the API counts them.
-	maxComment = 1000
 
 	firstDelay    = 200 * time.Millisecond
 	maxRetryAfter = 5 * time.Second
@@ -143,8 +143,8 @@ func (c *Client) send(ctx context.Context, r call) (*http.Response, error) {
 		request.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	if r.comment != "" {
-		if n := utf8.RuneCountInString(r.comment); n > maxComment {
-			return nil, fmt.Errorf("comment: has %d characters, at most %d are allowed", n, maxComment)
+		if n := utf8.RuneCountInString(r.comment); n > apiv1.MaxComment {
+			return nil, fmt.Errorf("comment: has %d characters, at most %d are allowed", n, apiv1.MaxComment)
 		}
 		request.Header.Set("X-Comment", url.PathEscape(r.comment))
 	}

@@ -55,6 +55,9 @@ type Client struct {
 	wait     func(context.Context, time.Duration) error
 }
 
+// ErrPlainHTTP is New's where the token would go over plain HTTP to another machine without Config.Insecure.
+var ErrPlainHTTP = errors.New("a token may be read on the way over plain HTTP; use https")
+
 // New returns a client. It connects to nothing yet.
 func New(c Config) (*Client, error) {
 	server, err := checkServer(c.Server)
@@ -65,7 +68,7 @@ func New(c Config) (*Client, error) {
 		return nil, err
 	}
 	if c.Token != "" && server.Scheme == "http" && !c.Insecure && !loopback(server.Hostname()) {
-		return nil, fmt.Errorf("server %s: a token may be read on the way over plain HTTP; use https", server)
+		return nil, fmt.Errorf("server %s: %w", server, ErrPlainHTTP)
 	}
 	transport := c.Transport
 	if transport == nil {

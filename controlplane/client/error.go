@@ -40,6 +40,17 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s (%s, status %d)", text, e.Code, e.Status)
 }
 
+// Unclear reports whether what was asked for may have been done all the same: who answered did not hear what became of it.
+func (e *Error) Unclear() bool {
+	switch e.Code {
+	case "store_unavailable", "timeout":
+		return true
+	case "": // of a proxy
+		return e.Status == http.StatusBadGateway || e.Status == http.StatusServiceUnavailable || e.Status == http.StatusGatewayTimeout
+	}
+	return false
+}
+
 // FormatError says that an answer is not what the API answers: the address may be that of another server.
 type FormatError struct{ Err error }
 

@@ -38,6 +38,18 @@ func (c *Client) RevisionPage(ctx context.Context, number uint64, cursor string,
 	return page[apiv1.RevisionChanges](ctx, c, revisionPath(number), nil, cursor, limit)
 }
 
+// RevisionsDiff says what the revisions after from, up to to, changed in all, in pages; limit 0: all.
+func (c *Client) RevisionsDiff(ctx context.Context, from, to uint64, limit int) iter.Seq2[Answer[apiv1.RevisionsDiff], error] {
+	return pages(limit, func(cursor string, limit int) (Answer[apiv1.RevisionsDiff], error) {
+		return c.RevisionsDiffPage(ctx, from, to, cursor, limit)
+	}, func(p apiv1.RevisionsDiff) (string, int) { return p.Next, len(p.Items) })
+}
+
+// RevisionsDiffPage returns the page of that list with at most limit changes after a cursor; empty: the first.
+func (c *Client) RevisionsDiffPage(ctx context.Context, from, to uint64, cursor string, limit int) (Answer[apiv1.RevisionsDiff], error) {
+	return page[apiv1.RevisionsDiff](ctx, c, revisionPath(from)+"/diff/"+strconv.FormatUint(to, 10), nil, cursor, limit)
+}
+
 // Revert makes a new revision that undoes one.
 func (c *Client) Revert(ctx context.Context, number uint64, comment string) (Answer[apiv1.Saved], error) {
 	return ask[apiv1.Saved](ctx, c, call{method: http.MethodPost, path: revisionPath(number) + "/revert", comment: comment})
@@ -55,21 +67,12 @@ func (c *Client) DiffVersions(ctx context.Context, a, b string) (Answer[apiv1.Di
 	return get[apiv1.Diff](ctx, c, "/versions/"+segment(a)+"/diff/"+segment(b))
 }
 
-// Rollback publishes a version that is kept, and pins it.
+// Rollback pins a version that was published. It does not wait until it is published again, which Summary tells.
 func (c *Client) Rollback(ctx context.Context, version, comment string) (Answer[apiv1.Pin], error) {
-	body, err := json.Marshal(apiv1.Comment{Comment: comment})
-	if err != nil {
-		return Answer[apiv1.Pin]{}, err
-	}
-	return ask[apiv1.Pin](ctx, c, call{method: http.MethodPost, path: "/versions/" + segment(version) + "/rollback", body: body, comment: comment})
+	return ask[apiv1.Pin](ctx, c, call{method: http.MethodPost, path: "/versions/" + segment(version) + "/rollback", comment: comment})
 }
 
-// Pin returns the pin; without one it is an Error with the code not_pinned.
-func (c *Client) Pin(ctx context.Context) (Answer[apiv1.Pin], error) {
-	return get[apiv1.Pin](ctx, c, "/pin")
-}
-
-// Resume takes the pin off.
+// Resume takes the pin off. It does not wait for what follows from that.
 func (c *Client) Resume(ctx context.Context, comment string) (Answer[None], error) {
 	return ask[None](ctx, c, call{method: http.MethodDelete, path: "/pin", comment: comment})
 }
@@ -79,7 +82,7 @@ func (c *Client) Held(ctx context.Context) (Answer[apiv1.Held], error) {
 	return get[apiv1.Held](ctx, c, "/held")
 }
 
-// ConfirmHeld publishes the held version.
+// ConfirmHeld decides that the held version is published. It does not wait for that.
 func (c *Client) ConfirmHeld(ctx context.Context, version, comment string) (Answer[None], error) {
 	return ask[None](ctx, c, call{method: http.MethodPost, path: "/held/" + segment(version) + "/confirm", comment: comment})
 }

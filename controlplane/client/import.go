@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"adsidecar/controlplane/apiv1"
 )
@@ -21,6 +22,9 @@ const lines = "application/x-ndjson"
 type ImportOptions struct {
 	DryRun  bool // change nothing, and say what would change
 	Comment string
+	// Base is the revision that a dry run was made against: the import is refused, with a Conflict, if a campaign of the document was
+	// changed since. Nil: whatever is there is replaced.
+	Base *uint64
 	// Progress hears how far the control plane is, in the goroutine that called Import; nil: nobody. One of an earlier version tells
 	// nothing.
 	Progress func(apiv1.ImportProgress)
@@ -35,9 +39,12 @@ func (c *Client) Import(ctx context.Context, r io.Reader, o ImportOptions) (Answ
 	if o.DryRun {
 		q = query("dry_run", "true")
 	}
-	var header map[string]string
+	header := map[string]string{}
 	if o.Progress != nil {
-		header = map[string]string{"Accept": lines}
+		header["Accept"] = lines
+	}
+	if o.Base != nil {
+		header["If-Match"] = strconv.Quote(strconv.FormatUint(*o.Base, 10))
 	}
 	// Without the wrapper net/http would close a file that is the caller's.
 	response, err := c.send(ctx, call{ //nolint:bodyclose // imported closes it

@@ -173,10 +173,10 @@ WAITING  HOURS  REASON        NEXT
 morning  06-12  out_of_hours  2027-01-01 06:00 UTC
 
 REJECTED  LINE  ID        REASON     DETAIL
-ad 4      6     day       duplicate  duplicate id: ad 1 has this id already
-ad 5      7     late      invalid    out_of_range end_hour: must be from 0 to 24, is 25
-ad 6      8     anywhere  invalid    invalid_country country: must be 2 ASCII letters, is "fra"
-ad 7      9     anything  invalid    invalid_lang lang: must be 2 or 3 ASCII letters, is "french"
+ad 5      6     day       duplicate  duplicate id: ad 2 has this id already
+ad 6      7     late      invalid    out_of_range end_hour: must be from 0 to 24, is 25
+ad 7      8     anywhere  invalid    invalid_country country: must be 2 ASCII letters, is "fra"
+ad 8      9     anything  invalid    invalid_lang lang: must be 2 or 3 ASCII letters, is "french"
 `
 	e := explain(t, doc, "fr", "fr", time.Date(2026, 12, 31, 23, 30, 0, 0, time.UTC))
 	require.Equal(t, want, e.String())

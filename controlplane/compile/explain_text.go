@@ -48,7 +48,7 @@ func (e Explanation) String() string {
 	if len(e.Rejected) > 0 {
 		p("\nREJECTED\tLINE\tID\tREASON\tDETAIL\n")
 		for _, r := range e.Rejected {
-			p("ad %d\t%d\t%s\t%s\t%s\n", r.Reject.Index, r.Reject.Line, dash(r.Reject.ID), r.Reason, r.detail())
+			p("ad %d\t%d\t%s\t%s\t%s\n", r.Reject.Index+1, r.Reject.Line, dash(r.Reject.ID), r.Reason, r.detail())
 		}
 	}
 	if e.RejectedMore > 0 {

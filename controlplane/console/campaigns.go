@@ -99,12 +99,14 @@ type campaignData struct {
 	row
 	apiv1.Basis
 	Form form
-	// Why it is or is not served now, where its country and language are exact ones.
+	// Why it is or is not served now, of one for many keys as far as that is so for all of them.
 	Served  bool
 	Turns   int // of Cycle
 	Cycle   int
 	Reason  string
 	Instead []compile.Ad
+	// Example is a key that the campaign is for, of one for many.
+	ExampleCountry, ExampleLang string
 
 	AgainstSource []difference // of an override
 	Conflict      *conflict
@@ -152,19 +154,30 @@ func (c *console) look(r *http.Request, id string) (campaignData, error) {
 	if data.row, err = newRow(found); err != nil {
 		return data, err
 	}
-	if found.Overrides && !isNull(found.Source) {
+	if found.Overrides && !client.Absent(found.Source) {
 		data.AgainstSource = differences(found.Source, found.Campaign)
 	}
 	return data, c.explain(r, &data)
 }
 
-// explain asks why the campaign is or is not served now. One for many keys is asked of one of them only to learn whether what is shown is
-// published.
+// ofNoKey are the reasons that do not depend on the key.
+var ofNoKey = map[string]bool{
+	compile.ReasonPaused: true, compile.ReasonBeforeFlight: true, compile.ReasonAfterFlight: true, compile.ReasonWrongDay: true,
+	compile.ReasonOutOfHours: true, compile.ReasonOverridden: true,
+}
+
+// explain asks why the campaign is or is not served now. One for many keys is asked of one of them, for what does not depend on the key.
 func (c *console) explain(r *http.Request, data *campaignData) error {
 	country, lang := data.Fields.Country, data.Fields.Lang
 	many := country == "*" || lang == "*"
+	if country == "*" {
+		country = "us"
+	}
+	if lang == "*" {
+		lang = "eng"
+	}
 	if many {
-		country, lang = "us", "eng"
+		data.ExampleCountry, data.ExampleLang = country, lang
 	}
 	found, err := c.explained(r.Context(), country, lang, time.Time{})
 	var answered *client.Error
@@ -175,6 +188,14 @@ func (c *console) explain(r *http.Request, data *campaignData) error {
 		return err
 	}
 	data.Basis = found.Basis
+	for _, waiting := range found.Waiting {
+		if theirs := data.Origin == apiv1.FromOperator && waiting.Reason == compile.ReasonOverridden; theirs {
+			continue // the source’s, that it replaces
+		}
+		if waiting.ID == data.ID && (!many || ofNoKey[waiting.Reason]) {
+			data.Reason = waiting.Reason
+		}
+	}
 	if many {
 		return nil
 	}
@@ -184,16 +205,11 @@ func (c *console) explain(r *http.Request, data *campaignData) error {
 			data.Instead = append(data.Instead, ad)
 			continue
 		}
-		data.Served = true
+		data.Served, data.Reason = true, ""
 		for _, turn := range found.Cycle {
 			if turn == place {
 				data.Turns++
 			}
-		}
-	}
-	for _, waiting := range found.Waiting {
-		if waiting.ID == data.ID && !data.Served {
-			data.Reason = waiting.Reason
 		}
 	}
 	return nil

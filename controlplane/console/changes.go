@@ -1,13 +1,13 @@
 package console
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
 	"time"
 
 	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/client"
 )
 
 // absent is shown for a field that a campaign does not have.
@@ -26,9 +26,9 @@ type adChange struct {
 func changeOf(id string, before, after json.RawMessage) adChange {
 	kind := "changed"
 	switch {
-	case isNull(before):
+	case client.Absent(before):
 		kind = "added"
-	case isNull(after):
+	case client.Absent(after):
 		kind = "removed"
 	}
 	return adChange{ID: id, Kind: kind, Fields: differences(before, after)}
@@ -44,26 +44,12 @@ func changesOf(ads []apiv1.AdChange) []adChange {
 
 // differences are the fields in which two campaigns differ, in the order of the form, those that it does not know at the end.
 func differences(before, after json.RawMessage) []difference {
-	old, present := fieldsOf(before), fieldsOf(after)
-	var names []string
-	for name := range old {
-		names = append(names, name)
-	}
-	for name := range present {
-		if _, both := old[name]; !both {
-			names = append(names, name)
-		}
-	}
-	slices.SortFunc(names, func(a, b string) int {
-		if byForm := rank(a) - rank(b); byForm != 0 {
-			return byForm
-		}
-		return strings.Compare(a, b)
-	})
+	changes := client.FieldChanges(before, after)
+	slices.SortStableFunc(changes, func(a, b apiv1.FieldChange) int { return rank(a.Field) - rank(b.Field) })
 	var found []difference
-	for _, name := range names {
-		if a, b := display(old[name]), display(present[name]); inUTC(a) != inUTC(b) {
-			found = append(found, difference{labelOf(name), a, b})
+	for _, c := range changes {
+		if a, b := display(c.Before), display(c.After); inUTC(a) != inUTC(b) {
+			found = append(found, difference{labelOf(c.Field), a, b})
 		}
 	}
 	return found
@@ -77,8 +63,6 @@ func inUTC(text string) string {
 	return text
 }
 
-func isNull(text json.RawMessage) bool { return len(text) == 0 || string(text) == "null" }
-
 // fieldsOf is empty for what is no object.
 func fieldsOf(text json.RawMessage) map[string]json.RawMessage {
 	fields := map[string]json.RawMessage{}
@@ -88,9 +72,9 @@ func fieldsOf(text json.RawMessage) map[string]json.RawMessage {
 	return fields
 }
 
-// display is a field's value without the signs of JSON where they say nothing.
+// display is a field's value, compact, without the signs of JSON where they say nothing.
 func display(value json.RawMessage) string {
-	if isNull(value) {
+	if client.Absent(value) {
 		return absent
 	}
 	var text string
@@ -101,9 +85,5 @@ func display(value json.RawMessage) string {
 	if json.Unmarshal(value, &list) == nil {
 		return strings.Join(list, ", ")
 	}
-	var compact bytes.Buffer
-	if json.Compact(&compact, value) != nil {
-		return string(value)
-	}
-	return compact.String()
+	return string(value)
 }

@@ -75,6 +75,7 @@ func Handler(cfg Config) (http.Handler, error) {
 		"GET /preview":          c.preview,
 		"GET /history":          c.history,
 		"GET /revisions/{n}":    c.revision,
+		"GET /revisions/diff":   c.revisionsDiff,
 		"GET /versions/diff":    c.versionDiff,
 		"GET /fleet":            c.fleet,
 		"POST /campaigns/new":   c.createCampaign,

@@ -33,7 +33,7 @@ var inputs = []input{
 		Name: "id", Label: "ID", Type: "text", Required: true, MaxLength: 128,
 		Pattern: `[ -~]+`,
 		Wrong:   "Use letters, digits and signs of ASCII.",
-		Hint:    "The same ID as a campaign of the source replaces that one.",
+		Hint:    "One that no campaign has yet. To replace a campaign of the source, open it and save it there.",
 	},
 	{Name: "name", Label: "Name", Type: "text", MaxLength: 256, Hint: "For you; games never see it."},
 	{
@@ -42,13 +42,13 @@ var inputs = []input{
 		Wrong:   "Use an address that begins with http:// or https://.",
 	},
 	{
-		Name: "country", Label: "Country", Type: "text", Required: true, MaxLength: 2,
+		Name: "country", Label: "Country", Type: "text", Required: true,
 		Pattern: `[A-Za-z]{2}|\*`,
 		Wrong:   "Use two letters such as us, or * for every country.",
 		Hint:    "Two letters, or * for every country.",
 	},
 	{
-		Name: "lang", Label: "Language", Type: "text", Required: true, MaxLength: 3,
+		Name: "lang", Label: "Language", Type: "text", Required: true,
 		Pattern: `[A-Za-z]{2,3}|\*`,
 		Wrong:   "Use two or three letters such as eng, or * for every language.",
 		Hint:    "Two or three letters, or * for every language.",
@@ -100,6 +100,7 @@ type form struct {
 	Comment string
 	// Errors belong to no single field.
 	Errors []string
+	Exists string // id of a new one that is there already
 }
 
 // document is what is read of a campaign to show it. The API gives it in canonical form.

@@ -1,10 +1,15 @@
 package console
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/client"
 )
 
 type historyData struct {
@@ -12,6 +17,8 @@ type historyData struct {
 	Served      string // the version that is published
 	Revisions   []apiv1.Revision
 	Next, First string
+	From, To    uint64 // that the form of a comparison begins with
+	Undone      map[uint64]uint64
 }
 
 func (c *console) history(r *http.Request) (*view, error) {
@@ -25,6 +32,12 @@ func (c *console) history(r *http.Request) (*view, error) {
 	}
 	data := historyData{Versions: versions.Value.Items, Revisions: revisions.Value.Items}
 	data.First, data.Next = around(r, nil, revisions.Value.Next)
+	if data.Undone, err = c.undone(r.Context()); err != nil {
+		return nil, err
+	}
+	if all := data.Revisions; len(all) > 0 {
+		data.From, data.To = all[len(all)-1].Number-1, all[0].Number
+	}
 	for _, version := range versions.Value.Items {
 		if version.Published {
 			data.Served = version.Version
@@ -33,8 +46,27 @@ func (c *console) history(r *http.Request) (*view, error) {
 	return &view{Template: "history.html", Title: "History", Section: "history", Data: data}, nil
 }
 
+// maxLooked is among how many of the newest revisions it is looked for what undid another: as many as the API gives at once.
+const maxLooked = 1000
+
+// undone are the revisions that are undone, each with that which undid it. An undoing that is undone itself counts no more.
+func (c *console) undone(ctx context.Context) (map[uint64]uint64, error) {
+	newest, err := c.api.RevisionsPage(ctx, "", maxLooked)
+	if err != nil {
+		return nil, err
+	}
+	by := map[uint64]uint64{}
+	for _, r := range newest.Value.Items { // the newest first
+		if r.Reverts != 0 && by[r.Number] == 0 && by[r.Reverts] == 0 {
+			by[r.Reverts] = r.Number
+		}
+	}
+	return by, nil
+}
+
 type revisionData struct {
 	apiv1.Revision
+	UndoneBy  uint64 // 0: it is not, as far as is looked
 	Campaigns []adChange
 	Next      string
 	First     string
@@ -49,12 +81,46 @@ func (c *console) revision(r *http.Request) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	data := revisionData{Revision: answer.Value.Revision}
+	by, err := c.undone(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	data := revisionData{Revision: answer.Value.Revision, UndoneBy: by[number]}
 	data.First, data.Next = around(r, nil, answer.Value.Next)
 	for _, change := range answer.Value.Items {
 		data.Campaigns = append(data.Campaigns, changeOf(change.ID, change.Before, change.After))
 	}
 	return &view{Template: "revision.html", Title: "Revision " + r.PathValue("n"), Section: "history", Data: data}, nil
+}
+
+type revisionsDiffData struct {
+	From, To    uint64
+	Total       int
+	Campaigns   []adChange
+	Next, First string
+}
+
+// revisionsDiff shows what the revisions after one, 0 being before all, up to another changed in all.
+func (c *console) revisionsDiff(r *http.Request) (*view, error) {
+	asked := r.URL.Query()
+	from, err := revisionNumber(asked.Get("from"))
+	if err != nil {
+		return nil, err
+	}
+	to, err := revisionNumber(asked.Get("to"))
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.api.RevisionsDiffPage(r.Context(), from, to, cursorOf(r), pageSize)
+	if err != nil {
+		return nil, err
+	}
+	data := revisionsDiffData{From: from, To: to, Total: answer.Value.Total}
+	data.First, data.Next = around(r, url.Values{"from": {asked.Get("from")}, "to": {asked.Get("to")}}, answer.Value.Next)
+	for _, change := range answer.Value.Items {
+		data.Campaigns = append(data.Campaigns, changeOf(change.ID, change.Before, change.After))
+	}
+	return &view{Template: "revisionsdiff.html", Title: "Difference of two revisions", Section: "history", Data: data}, nil
 }
 
 func revisionNumber(text string) (uint64, error) {
@@ -101,6 +167,15 @@ func (c *console) revert(r *http.Request) (*view, error) {
 		return nil, err
 	}
 	_, err = c.api.Revert(r.Context(), number, comment(r))
+	var refused *client.Error
+	if errors.As(err, &refused) && refused.Status < http.StatusInternalServerError {
+		if by, lookErr := c.undone(r.Context()); lookErr == nil && by[number] != 0 {
+			err = &client.Error{
+				Status: refused.Status, Code: "undone_already",
+				Message: fmt.Sprintf("Revision %d is undone already, by revision %d.", number, by[number]),
+			}
+		}
+	}
 	return redirect("/history?done=reverted"), err
 }
 

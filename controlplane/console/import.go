@@ -19,12 +19,15 @@ type importData struct {
 	upload
 	// Diff is what would change; nil: nothing was tried.
 	Diff *shownDiff
+	Base uint64 // the revision that Diff is against
 	// Same says that an import changed nothing.
 	Same bool
 	// Failure is why nothing was changed, and Findings those in the document.
 	Failure  string
 	Findings []apiv1.FieldError
 	More     int
+	// Changed are the campaigns that others have changed since the look at what would change: the first 100 of them.
+	Changed []string
 	// Unknown says that the import may have been made.
 	Unknown bool
 	// Live says that the form is still there with its file.
@@ -90,17 +93,26 @@ func (c *console) importDocument(w http.ResponseWriter, r *http.Request) {
 
 // imported does what the form asks for, and returns the page to show.
 func (c *console) imported(r *http.Request, live bool, progress func(apiv1.ImportProgress)) *view {
-	dry := r.URL.Query().Get("dry_run") == "true"
+	asked := r.URL.Query().Get("dry_run")
+	dry := asked != "" && asked != "false" // what is misspelt changes nothing
 	data := importData{Live: live}
 	var err error
 	var a client.Answer[apiv1.Imported]
 	if data.upload, err = readUpload(r); err == nil {
-		a, err = c.api.Import(r.Context(), data.document, client.ImportOptions{DryRun: dry, Comment: data.Comment, Progress: progress})
+		o := client.ImportOptions{DryRun: dry, Comment: data.Comment, Progress: progress}
+		if base, none := strconv.ParseUint(r.URL.Query().Get("base"), 10, 64); none == nil {
+			o.Base = &base
+		}
+		a, err = c.api.Import(r.Context(), data.document, o)
 	}
 	var refused *client.Error
 	switch {
 	case errors.As(err, &refused):
 		data.Failure, data.Findings, data.More = strings.TrimSuffix(refused.Message, " Nothing was changed."), refused.Fields, refused.More
+		data.Unknown = !dry && refused.Unclear()
+		if refused.Conflict != nil {
+			data.Changed = refused.Conflict.IDs
+		}
 		for i, f := range data.Findings {
 			data.Findings[i].Message = strings.TrimPrefix(f.Message, f.Field+": ")
 		}
@@ -116,7 +128,7 @@ func (c *console) imported(r *http.Request, live bool, progress func(apiv1.Impor
 		return v
 	case dry:
 		shown := showDiff(a.Value.Diff)
-		data.Diff = &shown
+		data.Diff, data.Base = &shown, a.Value.Base
 	case a.Value.Revision == 0:
 		data.Same = true
 	default:

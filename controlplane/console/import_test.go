@@ -86,15 +86,15 @@ func TestImport(t *testing.T) {
 		why    string
 	}{
 		"the first look": {try, []field{{"comment", ""}, {"text", ""}, {"file", goodDocument}}, 200, "", []string{
-			"What would change", "Added1Changed1Removed1", "Keys that differ12", "2,481,920 → 2,479,001 bytes", "launch added", "Weight13", "choose the file again above",
+			"What would change", "Added1Changed1Removed1", "Keys that differ12", "2,481,920 → 2,479,001 bytes", "launch added", "Weight13", "choose the file again above, then press Import it",
 		}, "/document?dry_run=true", ""},
 		"a first look at what is pasted": {try, []field{{"comment", "why\n"}, {"text", goodDocument + "\r\n"}, {"file", ""}}, 200, "", []string{
-			"What would change", "Import it Nothing was changed yet.",
+			"What would change", "Import it Nothing was changed yet. It is refused if somebody changes one of these campaigns before.",
 		}, "/document?dry_run=true", "why"},
 		"a faulty row": {do, []field{{"file", badDocument}}, 422, "", []string{
-			"Nothing was changed The document is not valid. LineAdID", "Line 32<b>twocountry must be",
+			"Nothing was changed The document is not valid. LineAdID", "32<b>twocountry must be",
 		}, "/document?", ""},
-		"no JSON":            {do, []field{{"file", "ads:"}}, 422, "", []string{"Line 1–nonethe document is no JSON"}, "/document?", ""},
+		"no JSON":            {do, []field{{"file", "ads:"}}, 422, "", []string{"1–nonethe document is no JSON"}, "/document?", ""},
 		"the import":         {do, []field{{"comment", "spring: ü"}, {"text", " \n"}, {"file", goodDocument}}, 303, "/revisions/41?done=imported", nil, "/document?", "spring:%20%C3%BC"},
 		"what is there":      {do, []field{{"file", `{"ads":[]}`}}, 200, "", []string{"Nothing was changed: all of it is there already."}, "/document?", ""},
 		"no document":        {do, []field{{"comment", "why"}, {"text", ""}, {"file", ""}}, 400, "", []string{"There is no document."}, "", ""},
@@ -132,6 +132,36 @@ func TestImport(t *testing.T) {
 	}
 }
 
+// TestWhatWasLookedAtIsImported, and nothing where somebody has changed one of its campaigns since: that leads back to the look.
+func TestWhatWasLookedAtIsImported(t *testing.T) {
+	for name, live := range map[string]bool{"with a script": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			api := fakeapi.Sample(noon)
+			b := open(t, api)
+			_, page := b.upload(t, "/campaigns/import?dry_run=true", live, nil, field{"file", goodDocument})
+			const do = "/campaigns/import?base=41"
+			require.Contains(t, page, do)
+			require.Empty(t, api.Writes()[0].Header.Get("If-Match"))
+			answer, body := b.upload(t, do, live, nil, field{"file", goodDocument})
+			require.Equal(t, `"41"`, api.Writes()[1].Header.Get("If-Match"))
+			require.Contains(t, body+answer.Header.Get("Location"), "/revisions/41?done=imported")
+
+			api.Do(func(a *fakeapi.API) {
+				a.Revisions = append([]apiv1.RevisionChanges{{Revision: apiv1.Revision{Number: 42}}}, a.Revisions...)
+			})
+			_, page = b.upload(t, do, false, nil, field{"text", goodDocument})
+			text := visible(t, page)
+			require.Contains(t, text, "Nothing was changed Somebody else has changed it. Changed since you looked: evening, <b>x. Show what would change now")
+			require.Contains(t, page, `href="/campaign?id=evening"`)
+			require.Contains(t, page, `formaction="/campaigns/import?dry_run=true">Show what would change now`)
+			_, page = b.upload(t, do, false, nil, field{"file", goodDocument})
+			require.Contains(t, visible(t, page), "Choose the file again above, and press “Show what would change”.")
+			_, page = b.upload(t, "/campaigns/import?dry_run=true", false, nil, field{"file", goodDocument})
+			require.Contains(t, page, "/campaigns/import?base=42")
+		})
+	}
+}
+
 // TestWhatIsPastedStays in the form, from the first look to the import.
 func TestWhatIsPastedStays(t *testing.T) {
 	_, page := open(t, fakeapi.Sample(noon)).upload(t, "/campaigns/import?dry_run=true", false, nil, field{"comment", "as agreed"}, field{"text", badDocument})
@@ -163,7 +193,7 @@ func TestImportTellsTheScriptHowFarItIs(t *testing.T) {
 	all = events(t, body)
 	page := all[len(all)-1].Page
 	checkPage(t, page)
-	require.Contains(t, visible(t, page), "Line 32<b>two")
+	require.Contains(t, visible(t, page), "32<b>two")
 }
 
 // TestWhoMayImport: the document of anybody else does not get to the API.
@@ -278,7 +308,7 @@ func FuzzUpload(f *testing.F) {
 			return
 		}
 		require.NotNil(t, u.document)
-		require.LessOrEqual(t, len([]rune(u.Comment)), maxComment)
+		require.LessOrEqual(t, len([]rune(u.Comment)), apiv1.MaxComment)
 		require.LessOrEqual(t, len(u.Pasted), maxPaste)
 		_, _ = io.Copy(io.Discard, u.document)
 	})

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -37,14 +39,16 @@ type page struct {
 	Operator  bool // may write
 	SignOut   bool // there is a session to end
 	Pin       *apiv1.Pin
+	Pinned    bool // Pin is in force: its version is what is published
 	Held      *apiv1.Held
 	Stuck     *apiv1.Summary // whose revision cannot be compiled
 	Ahead     bool           // what the page shows is not published
-	Published string         // version
+	Published string         // version; empty: none, or it is not known
 	// Unknown says that what is pinned and held could not be learned.
 	Unknown bool
 	Done    string // what was just done
 	Here    string // address of this page
+	Live    bool   // its address gives the same page again, as it is then
 	Now     time.Time
 }
 
@@ -53,15 +57,15 @@ var done = map[string]string{
 	"created":  "The campaign is created.",
 	"saved":    "The campaign is saved.",
 	"paused":   "The campaign is paused.",
-	"unpaused": "The campaign runs again.",
+	"unpaused": "The campaign is not paused any more.",
 	"still":    "It is not paused here any more, but its source has it paused.",
 	"deleted":  "The campaign is deleted.",
-	"restored": "Your campaign is deleted. The source’s campaign with this ID is served again.",
+	"restored": "Your campaign is deleted. The source’s campaign with this ID takes its place again.",
 	"reverted": "The change is undone, as a new revision.",
-	"rolled":   "Rolled back. This version stays until you resume.",
-	"resumed":  "Resumed. The newest version is published from now on.",
-	"confirm":  "The held version is confirmed and will be published.",
-	"refuse":   "The held version is refused. What was published before stays.",
+	"rolled":   "The version is pinned. It is published in a moment, and stays until you resume.",
+	"resumed":  "Resumed. The newest version is published in a moment, unless a guard holds it.",
+	"confirm":  "The held version is confirmed. It is published in a moment, unless another is pinned.",
+	"refuse":   "The held version is refused.",
 	"imported": "The document is imported, as this revision.",
 	"poll":     "The source is being asked now.",
 }
@@ -97,6 +101,8 @@ func (c *console) handle(show func(*http.Request) (*view, error)) http.Handler {
 type failure struct {
 	Heading, Message, Code string
 	Retry                  bool
+	Look                   bool   // whether it was done is not known
+	Back, BackTo           string // address and name of the list that one came from
 }
 
 func notFound(message string) error {
@@ -122,9 +128,13 @@ func (c *console) failed(r *http.Request, err error) *view {
 			data.Heading = "Not found"
 		case status == http.StatusForbidden:
 			data.Heading = "Not allowed"
+		case data.Code == "undone_already":
+			data.Heading = "It is undone already"
 		case status == http.StatusPreconditionFailed:
 			data.Heading = "Somebody else was faster"
 			data.Message += " Go back, load the page again, and decide anew."
+		case r.Method == http.MethodPost && answered.Unclear():
+			data.Heading, data.Look = "It is not known whether that was done", true
 		case status >= http.StatusInternalServerError:
 			data.Heading, data.Retry = "The control plane cannot answer right now", true
 		default:
@@ -133,7 +143,26 @@ func (c *console) failed(r *http.Request, err error) *view {
 	} else {
 		c.log.Error("console page", zap.String("path", r.URL.Path), zap.Error(err))
 	}
+	data.Back, data.BackTo = listOf(r)
 	return &view{Template: "error.html", Status: status, Title: data.Heading, Data: data}
+}
+
+// listOf is the address and the name of the list that what r asks for belongs to; empty: of none but this page.
+func listOf(r *http.Request) (address, name string) {
+	part, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	switch part {
+	case "campaign", "campaigns":
+		address, name = "/campaigns", "campaigns"
+		if from, err := url.Parse(r.PostForm.Get("back")); err == nil && from.Path == address && from.Host == "" && from.Scheme == "" {
+			address = from.RequestURI()
+		}
+	case "revisions", "versions", "pin":
+		address, name = "/history", "history"
+	}
+	if r.URL.RequestURI() == address {
+		return "", ""
+	}
+	return address, name
 }
 
 func (c *console) render(w http.ResponseWriter, r *http.Request, v *view) {
@@ -156,10 +185,16 @@ func (c *console) page(r *http.Request, v *view) ([]byte, error) {
 	id := access.From(r.Context())
 	p := page{
 		view: *v, Identity: id, Operator: id.Role >= access.Operator, SignOut: id.Via != access.ViaLoopback && r.Header.Get("Authorization") == "",
-		Done: done[r.URL.Query().Get("done")], Here: r.URL.RequestURI(), Now: c.now().UTC(), Ahead: v.basis.Ahead, Published: v.basis.Version,
+		Done: done[r.URL.Query().Get("done")], Here: r.URL.RequestURI(), Live: r.Method == http.MethodGet && v.Template != "error.html", Now: c.now().UTC(), Ahead: v.basis.Ahead,
 	}
 	summary, err := c.api.Summary(r.Context())
 	p.Unknown, p.Pin, p.Held = err != nil, summary.Value.Pin, summary.Value.Held
+	if err != nil {
+		p.Published = v.basis.Version
+	} else {
+		p.Published = summary.Value.Version
+	}
+	p.Pinned = p.Pin != nil && p.Pin.Version == p.Published
 	if summary.Value.Stuck() {
 		p.Stuck = &summary.Value
 	}

@@ -12,6 +12,7 @@ import (
 
 	"adsidecar/controlplane/access"
 	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/compile"
 	"adsidecar/controlplane/console/fakeapi"
 )
 
@@ -19,11 +20,17 @@ import (
 var paths = []string{
 	"/", "/campaigns", "/campaigns/new", "/campaigns/import", "/campaign?id=always", "/campaign?id=evening", "/campaign?id=house", "/campaign?id=paused%2Fone",
 	"/campaign?id=launch", "/campaign?id=winter", "/coverage", "/preview", "/preview?country=us&lang=eng", "/history", "/revisions/41",
-	"/versions/diff?from=a&to=b", "/fleet",
+	"/revisions/diff?from=38&to=41", "/versions/diff?from=a&to=b", "/fleet",
 }
 
 func TestPages(t *testing.T) {
 	pinned := &apiv1.Pin{Version: "11d2e3f4a5b6c7d8e9", Who: "olga", At: noon, Comment: "spring went wrong", Waiting: "a81b02c4d7e9ff1023"}
+	unreadable := &apiv1.Pin{Version: pinned.Version, Who: "olga", At: noon, Error: "<b>it cannot be read."}
+	waiting := func(reason string) func(a *fakeapi.API) {
+		return func(a *fakeapi.API) {
+			a.Explanation.Waiting = []compile.Waiting{{Ad: compile.Ad{ID: "house"}, Reason: reason}}
+		}
+	}
 	for name, tc := range map[string]struct {
 		path   string
 		empty  bool
@@ -69,7 +76,20 @@ func TestPages(t *testing.T) {
 		}},
 		"a preview that a pin holds back": {path: "/preview?country=us&lang=eng", change: func(a *fakeapi.API) {
 			a.Basis.Ahead, a.Pin, a.Held.Refused = true, pinned, true
-		}, shows: []string{"Games get version 3f6c1a9be04d: it is pinned; a newer one is refused."}},
+		}, shows: []string{"Games get version 11d2e3f4a5b6: it is pinned; a newer one is refused."}},
+		"a preview under a pin that is not in force": {path: "/preview?country=us&lang=eng", change: func(a *fakeapi.API) {
+			a.Basis.Ahead, a.Pin, a.Held, a.Behind = true, unreadable, nil, true
+		}, shows: []string{"Games get version 3f6c1a9be04d: another is pinned and cannot be published."}, hides: "it is pinned"},
+		"a pin that is not in force, on every page": {path: "/fleet", change: func(a *fakeapi.API) { a.Pin, a.Behind = unreadable, true }, shows: []string{
+			"Pinned, but not published. Version 11d2e3f4a5b6 is pinned by olga at 2027-01-04 12:00 UTC. " +
+				"It cannot be published: <b>it cannot be read. Games get version 3f6c1a9be04d. Nothing newer waits. Resume",
+		}, hides: "stays published"},
+		"a pin that is on its way": {path: "/fleet", change: func(a *fakeapi.API) { a.Pin, a.Behind = pinned, true }, shows: []string{
+			"Pinned, but not published yet. Version 11d2e3f4a5b6 is pinned by olga at 2027-01-04 12:00 UTC, “spring went wrong”. Games get version 3f6c1a9be04d. A newer",
+		}, hides: "stays published: pinned"},
+		"the history under a pin that is not in force": {path: "/history", change: func(a *fakeapi.API) { a.Pin, a.Behind = unreadable, true }, shows: []string{
+			"3f6c1a9be04d published", "11d2e3f4a5b6 pinned, not published",
+		}},
 		"a coverage of what cannot be compiled": {path: "/coverage", change: func(a *fakeapi.API) {
 			a.Basis, a.Held = apiv1.Basis{Ahead: true}, nil
 			a.Strand(44, 41, "no")
@@ -97,12 +117,20 @@ func TestPages(t *testing.T) {
 			"Served in its place: always, javascript.", "What differs from the source’s campaign", "From hour1817",
 		}},
 		"a campaign for everybody": {path: "/campaign?id=house", shows: []string{
-			"the source’s document", "It is for many countries or languages", "replaces the source’s", "It may be served now",
+			"the source’s document", "It is for many countries or languages", "such as for us / eng", "replaces the source’s", "It may be served now",
 		}},
+		"a campaign for everybody that is paused":          {path: "/campaign?id=house", change: waiting(compile.ReasonPaused), shows: []string{"Not served now. It is paused."}},
+		"a campaign for everybody whose flight is to come": {path: "/campaign?id=house", change: waiting(compile.ReasonBeforeFlight), shows: []string{"Not served now. Its flight has not begun."}},
+		"a campaign for everybody whose flight is over":    {path: "/campaign?id=house", change: waiting(compile.ReasonAfterFlight), shows: []string{"Not served now. Its flight is over."}},
+		"a campaign for everybody on another day":          {path: "/campaign?id=house", change: waiting(compile.ReasonWrongDay), shows: []string{"Not served now. It does not run on this day of the week."}},
+		"a campaign for everybody outside of its hours":    {path: "/campaign?id=house", change: waiting(compile.ReasonOutOfHours), shows: []string{"Not served now. It is outside of its hours."}},
+		"a campaign for everybody that waits for others in one country": {path: "/campaign?id=house", change: waiting(compile.ReasonLowerPriority), shows: []string{
+			"It may be served now, unless something goes before it.",
+		}, hides: "Not served now."},
 		"a campaign that is paused":    {path: "/campaign?id=paused%2Fone", shows: []string{"Paused", "paused here by an operator", "Unpause"}},
 		"a campaign that is not there": {path: "/campaign?id=nobody", status: 404, shows: []string{"Not found", "There is no such thing."}},
 		"the coverage": {path: "/coverage", shows: []string{
-			"44 pairs", "any / ita 15 min No ad 23:45–24:00.", "jp / jpn", "1,440 min No ad all day.", "832 min No ad 00:00–06:00, 16:00–16:15 in part, 16:15–24:00.", "An ad at every minute.",
+			"44 pairs", "any / ita 15 min No ad 23:45–24:00.", "jp / jpn", "24 h No ad all day.", "13 h 52 min No ad 00:00–06:00, 16:00–16:15 in part, 16:15–24:00.", "An ad at every minute.",
 		}},
 		"the coverage of a language, of two pages of the API": {path: "/coverage?lang=ITA", change: func(a *fakeapi.API) { a.PageSize = 3 }, shows: []string{
 			"1 pair of country and language matches, those", "any / ita 15 min",
@@ -124,7 +152,7 @@ func TestPages(t *testing.T) {
 		}},
 		"a preview without an ad": {path: "/preview?country=us&lang=eng", empty: true, shows: []string{"No ad", "404"}},
 		"the history": {path: "/history", shows: []string{
-			"3f6c1a9be04d published", "Roll back", "no longer kept", "revert of 38, 1 campaign", "301 campaigns", "Evening hours, as agreed with sales",
+			"3f6c1a9be04d published", "Roll back", "After revision", "Show what changed", "revert of 38, 1 campaign", "301 campaigns", "Evening hours, as agreed with sales",
 		}},
 		"no history": {path: "/history", empty: true, shows: []string{
 			"Nothing was published yet.", "No operator changed anything yet.",
@@ -133,6 +161,16 @@ func TestPages(t *testing.T) {
 			"olga, 2027-01-04 09:00 UTC: edit, 1 campaign.", "From hour1817", "Days–fri, sat", "Undo this change",
 		}},
 		"a revision that is not there": {path: "/revisions/7", status: 404, shows: []string{"Not found"}},
+		"two revisions": {path: "/revisions/diff?from=38&to=41", shows: []string{
+			"After revision 38 up to revision 41: 3 campaigns.", "From hour1817",
+		}},
+		"everything since the first revision": {path: "/revisions/diff?from=0&to=39", change: func(a *fakeapi.API) { a.PageSize = 1 }, shows: []string{
+			"After the state before the first revision up to revision 39: 1 campaign.",
+		}},
+		"two revisions, the first page":      {path: "/revisions/diff?from=38&to=41", change: func(a *fakeapi.API) { a.PageSize = 2 }, shows: []string{"3 campaigns.", "Next page"}},
+		"two revisions, the second page":     {path: "/revisions/diff?cursor=2&from=38&to=41", change: func(a *fakeapi.API) { a.PageSize = 2 }, shows: []string{"3 campaigns.", "First page"}},
+		"two revisions that are alike":       {path: "/revisions/diff?from=2&to=3", shows: []string{"0 campaigns.", "Both have the same operators’ campaigns."}},
+		"two revisions of which one is none": {path: "/revisions/diff?from=2&to=x", status: 404, shows: []string{"There is no such revision."}},
 		"two versions": {path: "/versions/diff?from=a&to=b", shows: []string{
 			"Added1Changed1Removed1", "launch added", "Weight13", "old removed", "Roll back to b",
 		}},
@@ -182,6 +220,17 @@ func TestWhatIsPublishedIsNotCalledAhead(t *testing.T) {
 	api.Strand(41, 41, "an error of a poll")
 	_, page := b.get(t, "/")
 	require.NotContains(t, visible(t, page), "Not compiled")
+}
+
+// TestPagesOfTwoRevisions lead to each other with both revisions.
+func TestPagesOfTwoRevisions(t *testing.T) {
+	api := fakeapi.Sample(noon)
+	api.PageSize = 2
+	b := open(t, api)
+	_, page := b.get(t, "/revisions/diff?from=38&to=41")
+	require.Contains(t, page, `href="/revisions/diff?cursor=2&amp;from=38&amp;to=41" rel="next"`)
+	_, page = b.get(t, "/revisions/diff?cursor=2&from=38&to=41")
+	require.Contains(t, page, `href="/revisions/diff?from=38&amp;to=41"`)
 }
 
 // TestForeignTextIsHarmless: names, reasons and addresses of others stay text, on every page.

@@ -99,17 +99,17 @@ func (c *console) explained(ctx context.Context, country, lang string, at time.T
 	return e, nil
 }
 
-// instantOf reads a time with an offset, or what browsers make of a time field, which has none: UTC. Zero for an empty text.
+// instantOf reads a time with an offset, or in UTC without one, as pages print times and browsers write them. Zero for an empty text.
 func instantOf(text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02T15:04:05"} {
-		if t, err := time.Parse(layout, text); err == nil {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02 15:04:05"} {
+		if t, err := time.Parse(layout, strings.TrimSuffix(text, " UTC")); err == nil {
 			return t, nil
 		}
 	}
 	return time.Time{}, &client.Error{
-		Status: http.StatusBadRequest, Code: "invalid_at", Message: "The time must be one such as 2027-03-01T08:00:00Z.",
+		Status: http.StatusBadRequest, Code: "invalid_at", Message: "The time must be one such as 2027-03-01 08:00, in UTC, or 2027-03-01T08:00:00+01:00.",
 	}
 }

@@ -58,6 +58,8 @@ func (c *console) save(r *http.Request, isNew bool, write func(campaign json.Raw
 		}
 	case len(refused.Fields) > 0:
 		data.Form.blame(refused.Fields)
+	case refused.Code == "campaign_exists":
+		data.Form.Exists = r.PostForm.Get("id")
 	default:
 		data.Form.Errors = append(data.Form.Errors, refused.Message)
 	}

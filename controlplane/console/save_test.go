@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"adsidecar/controlplane/console/fakeapi"
+	"adsidecar/internal/web"
 )
 
 // typed is a form as somebody fills it in, in full.
@@ -140,13 +141,13 @@ func TestForms(t *testing.T) {
 		"pause":                             {"/campaign/pause", `id=always&etag="first"`, "PATCH", "/campaigns/always", `{"enabled":false}`, "/campaign?done=paused&id=always", "is paused"},
 		"pause from a list":                 {"/campaign/pause", `id=always&etag="first"&back=/campaigns?q=a%26done=x`, "PATCH", "/campaigns/always", `{"enabled":false}`, "/campaigns?done=paused&q=a", "is paused"},
 		"pause from somewhere else":         {"/campaign/pause", `id=always&etag="first"&back=//evil.example/campaigns`, "PATCH", "/campaigns/always", `{"enabled":false}`, "/campaign?done=paused&id=always", "is paused"},
-		"unpause an ID with a slash":        {"/campaign/unpause", `id=paused/one&etag="first"`, "PATCH", "/campaigns/paused/one", `{"enabled":true}`, "/campaign?done=unpaused&id=paused%2Fone", "runs again"},
+		"unpause an ID with a slash":        {"/campaign/unpause", `id=paused/one&etag="first"`, "PATCH", "/campaigns/paused/one", `{"enabled":true}`, "/campaign?done=unpaused&id=paused%2Fone", "is not paused any more"},
 		"delete":                            {"/campaign/delete", `id=always&etag="first"`, "DELETE", "/campaigns/always", "", "/campaigns?done=deleted", "is deleted"},
-		"delete what replaced the source’s": {"/campaign/delete", `id=evening&etag="first"`, "DELETE", "/campaigns/evening", "", "/campaigns?done=restored", "is served again"},
+		"delete what replaced the source’s": {"/campaign/delete", `id=evening&etag="first"`, "DELETE", "/campaigns/evening", "", "/campaigns?done=restored", "takes its place again"},
 		"revert":                            {"/revisions/revert", "n=41", "POST", "/revisions/41/revert", "", "/history?done=reverted", "undone"},
-		"roll back":                         {"/versions/rollback", "version=9b0e&comment=bad", "POST", "/versions/9b0e/rollback", `{"comment":"bad"}`, "/history?done=rolled", "Rolled back"},
+		"roll back":                         {"/versions/rollback", "version=9b0e&comment=bad", "POST", "/versions/9b0e/rollback", "", "/history?done=rolled", "The version is pinned. It is published in a moment"},
 		"resume":                            {"/pin/resume", "", "DELETE", "/pin", "", "/history?done=resumed", "Resumed"},
-		"confirm what is held":              {"/held/confirm", "version=a81b", "POST", "/held/a81b/confirm", "", "/?done=confirm", "confirmed"},
+		"confirm what is held":              {"/held/confirm", "version=a81b", "POST", "/held/a81b/confirm", "", "/?done=confirm", "is confirmed. It is published in a moment"},
 		"refuse what is held":               {"/held/refuse", "version=a81b", "POST", "/held/a81b/refuse", "", "/?done=refuse", "refused"},
 		"ask the source":                    {"/source/poll", "", "POST", "/source/poll", "", "/?done=poll", "being asked"},
 	} {
@@ -161,12 +162,35 @@ func TestForms(t *testing.T) {
 			require.Len(t, api.Writes(), 1)
 			write := api.Writes()[0]
 			require.Equal(t, []string{tc.method, tc.asked, tc.body}, []string{write.Method, write.Path, write.Body})
+			require.Equal(t, form.Get("comment"), write.Header.Get("X-Comment"))
 			if form.Get("etag") != "" {
 				require.Equal(t, `"first"`, write.Header.Get("If-Match"))
 			}
 			_, page := b.get(t, to)
 			require.Contains(t, visible(t, page), tc.says)
 		})
+	}
+}
+
+// TestAChangeThatMayHaveBeenMade is not offered to be made again; one that was not made is.
+func TestAChangeThatMayHaveBeenMade(t *testing.T) {
+	for code, unclear := range map[string]bool{"store_unavailable": true, "timeout": true, "contended": false, "busy": false} {
+		api := fakeapi.Sample(noon)
+		b := open(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet {
+				api.ServeHTTP(w, r)
+				return
+			}
+			_ = web.Write(w, http.StatusServiceUnavailable, web.Error{Code: code, Message: "Not now."}) // the test sees what came of it
+		}))
+		_, page, _ := b.post(t, "/versions/rollback", url.Values{"version": {"9b0e"}})
+		require.Equal(t, unclear, strings.Contains(visible(t, page), "It is not known whether that was done"), code)
+		require.Equal(t, unclear, strings.Contains(visible(t, page), "Look first"), code)
+		require.Equal(t, !unclear, strings.Contains(visible(t, page), "Try again in a moment"), code)
+		_, page = b.upload(t, "/campaigns/import", false, nil, field{"file", goodDocument})
+		require.Equal(t, unclear, strings.Contains(visible(t, page), "It is not known whether it was imported"), code)
+		_, page = b.upload(t, "/campaigns/import?dry_run=true", false, nil, field{"file", goodDocument})
+		require.Contains(t, visible(t, page), "Nothing was changed", code)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"unicode/utf8"
 
+	"adsidecar/controlplane/apiv1"
 	"adsidecar/controlplane/client"
 )
 
@@ -18,8 +19,6 @@ const (
 	maxUpload = 130 << 20
 	// maxPaste bounds a document that is pasted: it goes back into the form, so it is in memory.
 	maxPaste = 1 << 20
-	// maxComment is in characters, as the API counts them.
-	maxComment = 1000
 )
 
 // upload is the form of an import. Its fields come in the order of the form: what belongs to the document is known before it.
@@ -55,9 +54,9 @@ func readUpload(r *http.Request) (upload, error) {
 func (u *upload) read(part *multipart.Part) (err error) {
 	switch part.FormName() {
 	case "comment":
-		u.Comment, err = readField(part, maxComment*utf8.UTFMax)
-		if err != nil || utf8.RuneCountInString(u.Comment) > maxComment {
-			return invalidForm(fmt.Sprintf("The reason is longer than %d characters.", maxComment))
+		u.Comment, err = readField(part, apiv1.MaxComment*utf8.UTFMax)
+		if err != nil || utf8.RuneCountInString(u.Comment) > apiv1.MaxComment {
+			return invalidForm(fmt.Sprintf("The reason is longer than %d characters.", apiv1.MaxComment))
 		}
 	case "text":
 		if u.Pasted, err = readField(part, maxPaste); err != nil {

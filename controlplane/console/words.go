@@ -16,25 +16,27 @@ import (
 
 // words are the functions of the templates: how things are said.
 var words = template.FuncMap{
-	"advice":   func(reason string) string { return holdReasons[reason].advice },
-	"age":      age,
-	"clock":    clock,
-	"days":     days,
-	"holds":    func(reason string) string { return holdReasons[reason].why },
-	"hours":    hours,
-	"inZone":   inZone,
-	"number":   number,
-	"percent":  func(share float64) string { return strconv.FormatFloat(100*share, 'f', -1, 64) + " %" },
-	"place":    place,
-	"rate":     func(perSecond float64) string { return strconv.FormatFloat(perSecond, 'f', 1, 64) },
-	"reason":   func(code string) string { return said(reasons, code) },
-	"rejected": func(code string) string { return said(rejections, code) },
-	"safe":     isWeb,
-	"sentence": func(text string) string { return strings.TrimSuffix(text, ".") + "." },
-	"short":    short,
-	"since":    func(now, then time.Time) string { return age(now.Sub(then).Seconds()) },
-	"weekdays": func() []string { return weekdays },
-	"state":    func(code string) string { return said(states, code) },
+	"advice":     func(reason string) string { return holdReasons[reason].advice },
+	"age":        age,
+	"clock":      clock,
+	"days":       days,
+	"holds":      func(reason string) string { return holdReasons[reason].why },
+	"hours":      hours,
+	"inZone":     inZone,
+	"minutes":    minutes,
+	"maxComment": func() int { return apiv1.MaxComment },
+	"number":     number,
+	"percent":    func(share float64) string { return strconv.FormatFloat(100*share, 'f', -1, 64) + "\u00a0%" },
+	"place":      place,
+	"rate":       func(perSecond float64) string { return strconv.FormatFloat(perSecond, 'f', 1, 64) },
+	"reason":     func(code string) string { return said(reasons, code) },
+	"rejected":   func(code string) string { return said(rejections, code) },
+	"safe":       isWeb,
+	"sentence":   func(text string) string { return strings.TrimSuffix(text, ".") + "." },
+	"short":      short,
+	"since":      func(now, then time.Time) string { return age(now.Sub(then).Seconds()) },
+	"weekdays":   func() []string { return weekdays },
+	"state":      func(code string) string { return said(states, code) },
 }
 
 func said(words map[string]string, code string) string {
@@ -161,6 +163,18 @@ func days(names []string) string {
 		return "every day"
 	}
 	return strings.Join(names, ", ")
+}
+
+// minutes is a time of that many.
+func minutes(n int) string {
+	switch {
+	case n <= 120:
+		return number(n) + " min"
+	case n%60 == 0:
+		return fmt.Sprintf("%d h", n/60)
+	default:
+		return fmt.Sprintf("%d h %d min", n/60, n%60)
+	}
 }
 
 // number groups thousands.

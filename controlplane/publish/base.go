@@ -17,6 +17,9 @@ const maxBases = 8
 type base struct {
 	version string
 	served  *compile.Served
+	// again: proxies had loaded it before it was published last. Whether they have since is not known, and the sink goes back to what they
+	// loaded of the latest.
+	again bool
 }
 
 // base returns the version that a candidate would replace, "" for none, and what that serves, nil where no guard needs it. It is what
@@ -51,7 +54,7 @@ func (l *Loop) servedBy(index *compile.Result) (*compile.Served, error) {
 	}
 	served, err := compile.ServedBy(index.Bytes)
 	if err == nil {
-		g.tried = base{index.Version, served}
+		g.tried = base{version: index.Version, served: served}
 	}
 	return served, err
 }
@@ -70,12 +73,12 @@ func (l *Loop) remember(index *compile.Result) {
 	}
 	g.bases = slices.DeleteFunc(g.bases, func(b base) bool { return b.version == index.Version })
 	for i, b := range slices.Backward(g.bases) {
-		if l.sink.Acknowledged(b.version) {
+		if !b.again && l.sink.Acknowledged(b.version) {
 			g.bases = slices.Delete(g.bases, 0, i)
 			break
 		}
 	}
-	g.bases = append(g.bases, base{index.Version, served})
+	g.bases = append(g.bases, base{index.Version, served, l.sink.Acknowledged(index.Version)})
 	g.bases = slices.Delete(g.bases, 0, max(0, len(g.bases)-maxBases))
 }
 
@@ -100,10 +103,12 @@ func (l *Loop) recall() {
 	}
 	g := &l.guard
 	g.recalled, g.newest = r.index.Version, max(i.Newest, i.Version.Revision)
+	l.fleet.overtaken = i.After
 	if i.Decided != nil {
 		g.spent = *i.Decided
 	}
 	l.remember(r.index)
+	l.recallStore()
 }
 
 // dropLast takes a version that proxies refused off the disk. If it is the one that an earlier process published last, the one before it
@@ -121,16 +126,22 @@ func (l *Loop) dropLast(version string) error {
 }
 
 // publishLast publishes the index on disk to proxies that are given nothing, while what is new has to wait: it is not known what operators
-// say, what they pinned is not to be had, or a guard holds it. The index has what operators had said when it was published. Only a
-// proxy without any index is better off with it, so it never replaces one.
+// say, what they pinned is not to be had, a guard holds it, or there is no document, neither on disk nor from the source. The index has what
+// operators had said when it was published. Only a proxy without any index is better off with it, so it never replaces one. Nor is it
+// published if it removes too much of what a candidate is compared with: then it was confirmed once, in the place of another one, and
+// proxies have refused what came after it.
 func (l *Loop) publishLast() {
 	l.mu.Lock()
 	overdue, held := l.overdue, l.status.Held != nil
 	l.mu.Unlock()
 	unknown := !l.loaded() && overdue
 	unread := l.said.Pin.Version != "" && l.unread == l.said.Pin.Version
-	if !unknown && !unread && !held || l.sink.Published() != "" {
+	sourceless := l.loaded() && l.candidate == nil && (l.failures > 0 || l.verdict.err != nil)
+	if !unknown && !unread && !held && !sourceless || l.sink.Published() != "" {
 		return
+	}
+	if l.fleet.base == nil && l.passOver(l.fleet.taken) {
+		return // proxies refused it
 	}
 	r, err := l.offerLast()
 	if errors.Is(err, ErrQuarantined) && l.store.hasBefore(l.store.indexPath()) {
@@ -138,11 +149,14 @@ func (l *Loop) publishLast() {
 			r, err = l.offerLast()
 		}
 	}
+	if errors.Is(err, ErrQuarantined) && l.passOver(r.index.Version) {
+		return
+	}
 	class := ""
 	if err != nil {
 		class = "error"
 	}
-	l.lasts.report(class, err, "what is new has to wait, and there is no index on disk: nothing is published", "there is an index on disk again")
+	l.lasts.report(class, err, "what is new has to wait, and there is no index on disk for it: nothing is published", "there is an index on disk again")
 	if err != nil {
 		return
 	}
@@ -152,14 +166,34 @@ func (l *Loop) publishLast() {
 		l.unhold() // it was held against one that proxies have refused
 	}
 	l.log.Warn("last published index taken from disk, because what is new has to wait", zap.String("version", r.index.Version),
-		zap.Bool("operators_unknown", unknown), zap.Bool("pin_unreadable", unread), zap.Bool("held", held))
+		zap.Bool("operators_unknown", unknown), zap.Bool("pin_unreadable", unread), zap.Bool("held", held), zap.Bool("no_document", sourceless))
 }
 
-// offerLast hands the index on disk to the sink.
+// offerLast hands what the other replicas publish, where that was sought, or the index on disk to the sink.
 func (l *Loop) offerLast() (*release, error) {
-	r, err := l.indexOnDisk()
-	if err != nil {
-		return nil, err
+	r := l.fleet.base
+	if r == nil {
+		var err error
+		if r, err = l.indexOnDisk(); err != nil {
+			return nil, err
+		}
 	}
-	return r, l.sink.Publish(r.index)
+	if l.removesTooMuch(r.index) {
+		return nil, errors.New("the one on disk removes too many ads")
+	}
+	return r, l.give(r.index, r.readAt)
+}
+
+// removesTooMuch tells whether a guard would hold an index for the ads that it removes.
+func (l *Loop) removesTooMuch(index *compile.Result) bool {
+	base, served := l.base()
+	if base == index.Version || served == nil {
+		return false
+	}
+	after, err := l.servedBy(index)
+	if err != nil {
+		return false // as with a candidate
+	}
+	removed, of := served.Removed(after, l.now())
+	return float64(removed) > l.guard.limit*float64(of)
 }

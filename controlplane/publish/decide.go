@@ -27,13 +27,22 @@ func (l *Loop) Refuse(ctx context.Context, version, who, comment string) error {
 }
 
 func (l *Loop) decide(ctx context.Context, d revision.Decision) error {
+	var state revision.State
+	if l.operators != nil {
+		state, _ = l.operators.Watch()
+	}
 	l.mu.Lock()
-	held := l.status.Held
+	held, heeded := l.status.Held, l.heeded
 	l.mu.Unlock()
 	if held == nil || held.Version != d.Version {
 		return ErrNotHeld
 	}
-	d.Base = held.Base
+	// What was said at another replica may have ended this already. Then nobody is told that it is decided otherwise.
+	if state.Decision.Counter != heeded.Decision.Counter ||
+		state.Published.Version == d.Version && state.Published.Counter != heeded.Published.Counter {
+		return fmt.Errorf("decide on version %s: %w", d.Version, revision.ErrConflict)
+	}
+	d.Base, d.Counter = held.Base, state.Decision.Counter
 	d, err := l.keepDecision(ctx, d)
 	if err != nil {
 		return fmt.Errorf("decide on version %s: %w", d.Version, err)
@@ -57,9 +66,14 @@ func (l *Loop) keepDecision(ctx context.Context, d revision.Decision) (revision.
 		l.decided = d
 		return d, nil
 	}
-	state, _ := l.operators.Watch()
-	d.Counter = state.Decision.Counter
 	return l.operators.SetDecision(ctx, d)
+}
+
+// heeds notes how far Run has done what follows from what was said.
+func (l *Loop) heeds() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.heeded = l.said
 }
 
 // poke makes Run look at what operators said.
@@ -80,6 +94,9 @@ func (l *Loop) decision() revision.Decision {
 		l.mu.Unlock()
 	}
 	g, this := &l.guard, followedBy(d)
+	if l.spentElsewhere(d) {
+		g.spent = this
+	}
 	if d.Version != l.candidate.Version {
 		if this.is(g.met) {
 			g.spent = this

@@ -76,6 +76,7 @@ func TestARefusalIsOfOneCandidate(t *testing.T) {
 		answer{text: doc("a", "b", "c", "d")}, answer{text: doc("x")}, answer{text: doc("y")}, answer{text: doc("x")})
 	b.steps(t, 2)
 	require.NoError(t, b.Refuse(t.Context(), version(t, "x"), "olga", ""))
+	b.settle()
 	b.steps(t, 2)
 	require.Equal(t, version(t, "x"), b.Status().Held.Version)
 	require.False(t, b.Status().Held.Refused, "another came in between: it is asked anew")

@@ -45,11 +45,17 @@
 // those count as removed that the candidate never serves from now on. The one before is what proxies are given: also after they refused a
 // version or a pin was taken off, and after a start what was published last, whose index is on disk. While it is held then, that index
 // is published as it was. A candidate is held as well, whatever it removes, if its revision of the operators is older than one of which
-// something was published: then their store was emptied or put back, and what they did would vanish.
+// something was published, or their store is another one than before, or knows less of pins, decisions and what replicas publish: then it was
+// emptied or put back, and what they did would vanish. It is so until a candidate is confirmed, or that store is back, also after a restart:
+// how far the store was known is kept beside the index.
 //
-// A pin is never held. What was held before a pin is held again after it. Each replica holds for itself, but what an operator decides is
-// kept in the store: every replica follows it, and a process that is started later. It counts for one version in the place of another,
-// and once.
+// A pin is never held. What was held before a pin is held again after it. What an operator decides is kept in the store: every replica
+// follows it, and a process that is started later. It counts for one version in the place of another, and once.
+//
+// Replicas tell each other in the store what they publish, and which decision is spent by that. A version that another one has published
+// since this one published last has passed the guard there and is not held here: so replicas come to the same version, also where one has
+// missed a decision. One that starts, and has nothing on disk or something older, compares the first candidate with what the others publish,
+// and publishes that while the candidate is held; without an answer in 30 s it goes by what it has.
 //
 // # Pace
 //

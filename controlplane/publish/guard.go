@@ -23,7 +23,8 @@ type Held struct {
 	Version string    `json:"version"`
 	Base    string    `json:"base,omitempty"` // the version that it would replace
 	Since   time.Time `json:"since"`
-	// Reason is max_removed_share, or revision_lost: the operators' store knows fewer revisions than what is published was made of.
+	// Reason is max_removed_share, or revision_lost: the operators' store is another one than what is published was made with, or knows less
+	// now: revisions, a pin, decisions.
 	Reason  string `json:"reason"`
 	Message string `json:"message"` // for people
 	// Removed are the ads that it removes, of Served that Base can still serve; Share is Removed ÷ Served, Limit Config.MaxRemovedShare.
@@ -49,13 +50,15 @@ type guard struct {
 	bases    []base // what the sink took lately, the latest last
 	tried    base   // the candidate that was looked at last
 
-	passed  string   // version of the candidate, if it was let pass
-	newest  uint64   // the operators' newest revision of which anything was published
-	lost    bool     // an older one was found: it is not known what was lost, however far the new ones count
-	met     followed // the decision on what was the candidate at some time
-	spent   followed // the decision that counts no more
-	heldOf  *material
-	heldFor revision.Rows // with heldOf, what the held version was compiled from
+	passed string // version of the candidate, if it was let pass
+	newest uint64 // the operators' newest revision of which anything was published
+	known  known  // how far their store is
+	// recorded is what the disk has of known.
+	recorded known
+	met      followed // the decision on what was the candidate at some time
+	spent    followed // the decision that counts no more
+	heldOf   *material
+	heldFor  revision.Rows // with heldOf, what the held version was compiled from
 }
 
 // guarded tells whether the candidate is held.
@@ -69,18 +72,23 @@ func (l *Loop) guarded() bool {
 	}
 	switch {
 	case version == base:
-		g.lost = g.lost && number < g.newest // what was lost is back
+		g.known.Lost = g.known.Lost && (number < g.newest || l.behind()) // else what was lost is back
 	case g.passed != "":
 		// Also after proxies have refused it: then it is for the sink to say.
+	case l.elsewhere():
+		l.log.Info("index is published by another control plane", zap.String("version", version), zap.String("base", base))
+		if d.Publish {
+			g.spent = followedBy(d)
+		}
 	case d.Publish && d.Base == base:
 		l.log.Warn("held index is published, an operator has confirmed it",
 			zap.String("version", version), zap.String("base", base), zap.String("who", d.Who))
 		g.spent = followedBy(d)
-		g.newest, g.lost = number, false
+		g.newest, g.known = number, l.knownNow()
 	case l.known(version, base, d):
 		return true
 	default:
-		if h := l.examine(l.candidate, number, base, served); h != nil {
+		if h := l.examine(l.candidate, number, base, served, d); h != nil {
 			l.holdBack(h, d)
 			return true
 		}
@@ -90,13 +98,9 @@ func (l *Loop) guarded() bool {
 	return false
 }
 
-// lostAt tells whether the operators' store has lost revisions, where it is at that number now.
-func (l *Loop) lostAt(number uint64) bool {
-	return l.operators != nil && (l.guard.lost || number < l.guard.newest)
-}
-
-// examine returns why an index that was made of that number of the operators' revisions is not to take the place of base; nil: it may.
-func (l *Loop) examine(index *compile.Result, number uint64, base string, served *compile.Served) *Held {
+// examine returns why an index that was made of that number of the operators' revisions is not to take the place of base; nil: it may. What
+// was refused may not, by d, however little it removes by now.
+func (l *Loop) examine(index *compile.Result, number uint64, base string, served *compile.Served, d revision.Decision) *Held {
 	g := &l.guard
 	h := &Held{Version: index.Version, Base: base, Since: l.now().UTC(), Limit: g.limit}
 	if served != nil {
@@ -111,13 +115,13 @@ func (l *Loop) examine(index *compile.Result, number uint64, base string, served
 	switch {
 	case l.lostAt(number):
 		h.Reason = reasonRevisionLost
-		h.Message = fmt.Sprintf("What is published was made of revision %d of the operators' changes, which their store does not know: it was emptied, "+
-			"deleted, or put back to a backup, and is at revision %d now. What it has lost is taken from what is served if this is published.",
-			g.newest, number)
+		h.Message = l.lossOf(number)
 	case h.Share > g.limit:
 		h.Reason = reasonMaxRemovedShare
 		h.Message = fmt.Sprintf("It removes %d of %d ads (%.1f %%); more than %.1f %% need to be confirmed.",
 			h.Removed, h.Served, 100*h.Share, 100*g.limit)
+	case g.limit < 1 && refuses(d, index.Version, base):
+		h.Reason, h.Message = reasonMaxRemovedShare, fmt.Sprintf("It was refused. It removes %d of %d ads now.", h.Removed, h.Served)
 	default:
 		return nil
 	}
@@ -140,11 +144,12 @@ func (l *Loop) known(version, base string, d revision.Decision) bool {
 // holdBack notes that the candidate is held.
 func (l *Loop) holdBack(h *Held, d revision.Decision) {
 	g := &l.guard
-	g.lost = h.Reason == reasonRevisionLost
+	lost := h.Reason == reasonRevisionLost
+	g.known.Lost = g.known.Lost || lost && !l.otherStore()
 	l.metrics.holds.WithLabelValues(h.Reason).Inc()
 	l.metrics.setHeld(h.Reason)
 	level := zap.WarnLevel
-	if g.lost {
+	if lost {
 		level = zap.ErrorLevel
 	}
 	l.log.Log(level, "index held until it is confirmed", zap.String("version", h.Version), zap.String("base", h.Base),
@@ -162,12 +167,16 @@ func (l *Loop) holdBack(h *Held, d revision.Decision) {
 
 // decided returns it with what was decided of it, if that is a refusal. What Status has returned stays as it is.
 func (h *Held) decided(d revision.Decision) *Held {
-	if d.Version != h.Version || d.Base != h.Base || d.Publish {
+	if !refuses(d, h.Version, h.Base) {
 		return h
 	}
 	told := *h
 	told.Refused, told.RefusedBy, told.Comment, told.DecidedAt = true, d.Who, d.Comment, d.At
 	return &told
+}
+
+func refuses(d revision.Decision, version, base string) bool {
+	return d.Version == version && d.Base == base && !d.Publish
 }
 
 func (l *Loop) unhold() {

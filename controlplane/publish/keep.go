@@ -15,7 +15,7 @@ func (l *Loop) keep() {
 	if l.store == nil {
 		return
 	}
-	err := errors.Join(l.unsave(l.refused), l.forgetIndex(), l.standIn(), l.mark(), l.save())
+	err := errors.Join(l.unsave(l.refused), l.forgetIndex(), l.standIn(), l.mark(), l.save(), l.recordStore())
 	class := ""
 	if err != nil {
 		class = "error"
@@ -64,10 +64,10 @@ func (l *Loop) standIn() error {
 		return err
 	}
 	index := r.index
-	if base, served := l.base(); base != index.Version && l.examine(index, r.meta.Revision, base, served) != nil {
+	if base, served := l.base(); base != index.Version && l.examine(index, r.meta.Revision, base, served, l.said.Decision) != nil {
 		return nil // a guard would hold it
 	}
-	switch err := l.sink.Publish(index); {
+	switch err := l.give(index, r.readAt); {
 	case errors.Is(err, ErrQuarantined):
 		return l.unsave(index.Version)
 	case err != nil:

@@ -134,7 +134,7 @@ func (l *Loop) writeIndex(r release) error {
 	}
 	return l.store.saveIndex(&lastIndex{
 		indexMetadata: indexMetadata{
-			Source: identify(l.source), ReadAt: r.readAt, Version: r.meta, Newest: r.newest, Decided: r.decided,
+			Source: identify(l.source), ReadAt: r.readAt, Version: r.meta, Newest: r.newest, Decided: r.decided, After: r.after,
 		},
 		Data: r.index.Bytes,
 	}, l.sink.Acknowledged)
@@ -145,7 +145,7 @@ func (l *Loop) keepOne(ctx context.Context, r release) error {
 	if !r.onDisk {
 		onDisk = l.writeIndex(r)
 	}
-	if l.operators == nil {
+	if l.operators == nil || r.kept {
 		return onDisk
 	}
 	return errors.Join(onDisk, l.operators.KeepVersion(ctx, r.meta, r.index.Bytes))

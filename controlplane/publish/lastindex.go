@@ -31,6 +31,8 @@ type indexMetadata struct {
 	Newest uint64 `json:"newest_revision,omitempty"`
 	// Decided is the operators' decision that was followed last: it counts once.
 	Decided *followed `json:"decided,omitempty"`
+	// After is how far the other replicas had told what they publish: what they told since is newer.
+	After uint64 `json:"after,omitempty"`
 }
 
 func (s *store) indexPath() string { return filepath.Join(s.dir, indexFile) }

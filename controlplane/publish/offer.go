@@ -2,6 +2,7 @@ package publish
 
 import (
 	"errors"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -20,7 +21,7 @@ func (l *Loop) wanted() *release {
 	}
 	l.fetched = nil
 	l.notePin("", nil)
-	if l.guarded() {
+	if l.seeks() || l.guarded() {
 		return nil
 	}
 	return &release{index: l.candidate, readAt: l.readAt, meta: l.meta}
@@ -42,12 +43,19 @@ func (l *Loop) offer() {
 		return
 	}
 
-	err := l.sink.Publish(index)
+	err := l.give(index, r.readAt)
 	switch {
 	case err == nil:
 		l.reach(index)
+		restored := index.Version == l.fleet.restored
+		if !restored || l.said.Published.Counter == 0 {
+			l.inform(index.Version)
+		}
 		l.accepted(*r)
 		l.hold("", nil)
+		if restored {
+			l.fromDisk()
+		}
 		l.log.Info("index published", zap.String("version", index.Version), zap.Int("bytes", len(index.Bytes)),
 			zap.Int("ads", index.Ads), zap.Int("keys", index.Keys), zap.Int("rejected", index.Rejected),
 			zap.Time("source_time", index.SourceTime))
@@ -62,6 +70,15 @@ func (l *Loop) offer() {
 	}
 }
 
+// give hands an index to the sink. Status describes it from the moment on at which proxies may have it.
+func (l *Loop) give(index *compile.Result, readAt time.Time) error {
+	given := l.statusOf(index, readAt)
+	l.mu.Lock()
+	l.giving = &given
+	l.mu.Unlock()
+	return l.sink.Publish(index)
+}
+
 // reach notes of which revision the candidate is, if that is what is published: a pin may be of an older one.
 func (l *Loop) reach(index *compile.Result) {
 	if index == l.candidate {
@@ -72,10 +89,14 @@ func (l *Loop) reach(index *compile.Result) {
 // accepted notes what the sink has taken.
 func (l *Loop) accepted(r release) {
 	l.published = r.index
+	l.fleet.given, l.fleet.restored, l.fleet.base = r.index.Version, "", nil
+	if r.index.Version != l.fleet.taken {
+		l.fleet.taken = ""
+	}
 	l.remember(r.index)
 	l.metrics.publishes.Inc()
 	l.describeIndex(r.index, r.readAt)
-	r.newest = l.guard.newest
+	r.newest, r.after = l.guard.newest, l.fleet.overtaken
 	if spent := l.guard.spent; spent.Counter > 0 {
 		r.decided = &spent
 	}

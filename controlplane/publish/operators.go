@@ -20,10 +20,14 @@ type Operators interface {
 	Watch() (revision.State, <-chan struct{})
 	// KeepVersion keeps a published index as the newest version.
 	KeepVersion(ctx context.Context, v revision.Version, index []byte) error
+	// Versions returns what is kept, newest first.
+	Versions(ctx context.Context) ([]revision.Version, error)
 	// ReadVersion writes the index of a kept version to w.
 	ReadVersion(ctx context.Context, hash string, w io.Writer) (revision.Version, error)
 	// SetDecision stores what was decided of a held version, in place of the decision with that counter, and Watch has it then.
 	SetDecision(ctx context.Context, d revision.Decision) (revision.Decision, error)
+	// SetPublished tells other replicas what is published here, in place of what was told with that counter, and Watch has it then.
+	SetPublished(ctx context.Context, p revision.Published) (revision.Published, error)
 }
 
 var _ Operators = (*revision.Service)(nil)
@@ -95,6 +99,7 @@ func (l *Loop) follow(ctx context.Context) {
 func (l *Loop) settle() {
 	l.heed()
 	l.takeFetched()
+	l.takeBase()
 	l.offer()
 	if l.verdict.err == nil && l.judged != nil && l.answered {
 		l.confirm()
@@ -109,6 +114,7 @@ func (l *Loop) heed() {
 	}
 	before := l.said
 	l.said, _ = l.operators.Watch()
+	l.watchStore()
 	switch {
 	case !l.said.Loaded || before.Loaded && l.said.Rows == before.Rows:
 		return

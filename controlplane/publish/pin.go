@@ -20,9 +20,11 @@ type release struct {
 	readAt time.Time        // when its document was read; zero: not known
 	meta   revision.Version // without operators: of no revision
 	onDisk bool             // what keeps versions has written it there
+	kept   bool             // the store has it
 
 	newest  uint64    // the operators' newest revision of which anything was published
 	decided *followed // the decision that was followed last; nil: none
+	after   uint64    // see fleet.overtaken
 }
 
 // arrival is what came of reading a version.
@@ -98,6 +100,15 @@ func (l *Loop) fetchVersions(ctx context.Context) {
 			}
 			l.mu.Lock()
 			l.arrived = &arrival{version, r, err}
+			l.mu.Unlock()
+			l.poke()
+		case refused := <-l.toSeek:
+			r, err := l.newestKept(ctx, refused)
+			if err != nil && ctx.Err() != nil {
+				return
+			}
+			l.mu.Lock()
+			l.found = &arrival{release: r, err: err}
 			l.mu.Unlock()
 			l.poke()
 		}

@@ -77,6 +77,8 @@ func (l *Loop) finish() {
 	l.describeOperators()
 	l.keep()
 	l.show() // it may have published the document on disk
+	l.compare()
+	l.heeds()
 	l.announce()
 }
 

@@ -111,9 +111,11 @@ type Loop struct {
 	wake  chan struct{} // holds one value
 	nudge chan struct{} // holds one value
 
-	operators Operators    // nil without
-	toKeep    chan release // holds one value, the newest
-	toFetch   chan string  // holds one value
+	operators Operators               // nil without
+	toKeep    chan release            // holds one value, the newest
+	toFetch   chan string             // holds one value
+	toTell    chan revision.Published // holds one value, the newest
+	toSeek    chan []string           // holds one value: versions that are of no use
 
 	// What follows belongs to Run.
 	verdict   verdict
@@ -124,6 +126,7 @@ type Loop struct {
 	candidate *compile.Result  // index of the last usable document
 	meta      revision.Version // of the candidate; without operators: of no revision
 	guard     guard
+	fleet     fleet
 	readAt    time.Time // when the candidate's document was read
 	until     time.Time // when that is to be compiled again
 	overlay   campaign.Overlay
@@ -151,9 +154,12 @@ type Loop struct {
 	view    *View
 	decided revision.Decision // without operators: what was decided last
 	arrived *arrival          // what was read from the store, till Run takes it
+	found   *arrival          // what other replicas publish, till Run takes it
+	heeded  revision.State    // what operators said, as far as Run has done what follows from it
 	overdue bool              // the operators' rows have not been loaded in time
 	status  Status
 	history []IndexStatus // what the sink accepted, the latest last
+	giving  *IndexStatus  // what the sink was given last: proxies may have it before it is in the history
 }
 
 // New returns a Loop for cfg. The error says that cfg is incomplete or that the state directory cannot be written.
@@ -184,6 +190,7 @@ func New(cfg Config) (*Loop, error) {
 		l.guard.limit = *cfg.MaxRemovedShare
 	}
 	l.toKeep, l.toFetch = make(chan release, 1), make(chan string, 1)
+	l.toTell, l.toSeek = make(chan revision.Published, 1), make(chan []string, 1)
 	if l.log == nil {
 		l.log = zap.NewNop()
 	}

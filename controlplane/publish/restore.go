@@ -71,11 +71,9 @@ func (l *Loop) publishRestored(m *material) bool {
 		l.guard.recalled = l.candidate.Version
 		l.remember(l.candidate)
 	}
+	l.fleet.restored = l.candidate.Version
 	l.offer()
 	l.show()
-	if l.published != nil {
-		l.fromDisk()
-	}
 	return true
 }
 

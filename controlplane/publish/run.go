@@ -27,6 +27,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	if l.operators != nil {
 		beside.Go(func() { l.follow(ctx) })
 		beside.Go(func() { l.fetchVersions(ctx) })
+		beside.Go(func() { l.informOthers(ctx) })
 	}
 	if l.keepsVersions() {
 		beside.Go(func() { l.keepVersions(ctx) })

@@ -34,11 +34,15 @@ type kind string
 const (
 	goodKind  kind = "adsidecar-last-good "
 	indexKind kind = "adsidecar-last-index "
+	storeKind kind = "adsidecar-last-store "
 )
 
 func (k kind) name() string {
-	if k == indexKind {
+	switch k {
+	case indexKind:
 		return "last published index"
+	case storeKind:
+		return "record of the operators' store"
 	}
 	return "last good document"
 }

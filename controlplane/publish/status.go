@@ -59,6 +59,11 @@ type SourceStatus struct {
 	ServedFromDisk bool `json:"served_from_disk"`
 }
 
+// Unusable says that the last poll brought a document that cannot be used, or is too large.
+func (s SourceStatus) Unusable() bool {
+	return s.LastResult == string(outcomeUnusable) || s.LastResult == string(outcomeTooLarge)
+}
+
 // IndexStatus is the published index.
 type IndexStatus struct {
 	Version     string    `json:"version"`
@@ -160,14 +165,19 @@ const maxHistory = 64
 
 // describeIndex notes an index that the sink accepted.
 func (l *Loop) describeIndex(index *compile.Result, readAt time.Time) {
+	described := l.statusOf(index, readAt)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.history = append(l.history, IndexStatus{
-		Version: index.Version, Bytes: len(index.Bytes), Ads: index.Ads, Keys: index.Keys,
-		ReadAt: readAt, PublishedAt: l.now().UTC(), SourceTime: index.SourceTime,
-	})
+	l.history = append(l.history, described)
 	if len(l.history) > maxHistory {
 		l.history = slices.Delete(l.history, 0, len(l.history)-maxHistory)
+	}
+}
+
+func (l *Loop) statusOf(index *compile.Result, readAt time.Time) IndexStatus {
+	return IndexStatus{
+		Version: index.Version, Bytes: len(index.Bytes), Ads: index.Ads, Keys: index.Keys,
+		ReadAt: readAt, PublishedAt: l.now().UTC(), SourceTime: index.SourceTime,
 	}
 }
 
@@ -180,6 +190,10 @@ func (l *Loop) describe(version string) *IndexStatus {
 		if index.Version == version {
 			return &index
 		}
+	}
+	if l.giving != nil && l.giving.Version == version {
+		index := *l.giving
+		return &index
 	}
 	return &IndexStatus{Version: version}
 }

@@ -40,8 +40,8 @@ type ChangeSet struct {
 type Check func(ctx context.Context, before, after Rows) error
 
 // Apply makes a revision of the edits, all or none; those that ask for what is there already are left out. It returns when the revision is
-// durable, and State has it. Where somebody else writes meanwhile, it tries again by itself. While it writes many changes, others' few go
-// ahead.
+// durable, and State has it unless the store fails just then. Where somebody else writes meanwhile, it tries again by itself. While it writes
+// many changes, others' few go ahead.
 //
 // After ErrUnavailable or the end of ctx the revision may have been made: Follow and State tell.
 func (s *Service) Apply(ctx context.Context, c ChangeSet) (Revision, error) {

@@ -121,7 +121,8 @@ func (j *journal) possible(ctx context.Context, puts ...Put) error {
 	return nil
 }
 
-// writeBatch writes a batch, which is pending after that, and returns its name. written is told of each chunk, one at a time.
+// writeBatch writes a batch, which is pending after that, and returns its name. written is told of each chunk, one at a time. What is begun of a
+// batch that comes to nothing, as ctx ends or the store is full, is removed when its writers have ended.
 func (j *journal) writeBatch(ctx context.Context, chunks int, encode func(i int) ([]byte, error), written func(i int)) (string, error) {
 	batch := j.newBatch()
 	err := j.changePending(ctx, func(batches map[string]pendingBatch) error {
@@ -132,6 +133,7 @@ func (j *journal) writeBatch(ctx context.Context, chunks int, encode func(i int)
 		return nil
 	})
 	if err != nil {
+		j.discard(ctx, batch) // it may have been written
 		return "", err
 	}
 	var telling sync.Mutex
@@ -143,11 +145,16 @@ func (j *journal) writeBatch(ctx context.Context, chunks int, encode func(i int)
 		}
 		g.Go(func() error {
 			value, err := encode(i)
+			if err == nil {
+				err = failed.Err()
+			}
 			if err != nil {
 				return err
 			}
-			// Not cut off by the failure of another one: then it could be applied after its removal.
-			if err := j.store.Commit(ctx, Put{Key: chunkKey(batch, i), Value: value}); err != nil {
+			// Not cut off by the failure of another one, or the end of ctx: then it could be applied after its removal.
+			whole, cancel := outlasting(ctx)
+			defer cancel()
+			if err := j.store.Commit(whole, Put{Key: chunkKey(batch, i), Value: value}); err != nil {
 				return err
 			}
 			telling.Lock()
@@ -166,6 +173,16 @@ func (j *journal) writeBatch(ctx context.Context, chunks int, encode func(i int)
 	return batch, nil
 }
 
+// outlasting returns a context that ends some time after ctx.
+func outlasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(leaving, cancel) })
+	return longer, func() {
+		stop()
+		cancel()
+	}
+}
+
 // publishBatch does puts, which refer to the batch, and takes it off the pending ones; those that it replaces become pending, as readers may
 // be at them. After ErrConflict the batch is pending still.
 func (j *journal) publishBatch(ctx context.Context, batch string, replaced []storedBatch, puts ...Put) error {
@@ -181,8 +198,11 @@ func (j *journal) publishBatch(ctx context.Context, batch string, replaced []sto
 	}, puts...)
 }
 
-// discard removes a batch if it is pending.
+// discard removes a batch if it is pending. It does so also after the end of ctx, which may be why the batch is not needed any more. Its
+// writers must have ended.
 func (j *journal) discard(ctx context.Context, batch string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaving)
+	defer cancel()
 	_ = j.removeBatches(ctx, func(name string, _ pendingBatch) bool { return name == batch }) // else clean does it
 }
 

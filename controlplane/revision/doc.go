@@ -16,6 +16,8 @@
 //	pending         the batches that may be removed
 //	pin             which published version is held
 //	decision        what was said last of a version that a guard held back
+//	published       what a replica told last of what it publishes
+//	store           what tells this store from others: random, written before anything else
 //	versions        the published versions that are kept, and where their indexes are
 //
 // The changes of a large revision are written first, as a batch under a random name. Then one commit makes revision/N, moves head from

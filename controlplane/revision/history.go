@@ -67,31 +67,43 @@ func (s *Service) Changes(ctx context.Context, number uint64, from, limit int) (
 }
 
 // Between returns what the revisions after one number, up to another, have changed in all, by campaign ID. What was changed and changed
-// back is left out. More than MaxChanges rows are an [*InvalidError].
+// back is left out. More than MaxChanges rows are an [*InvalidError], and a number that there is not yet is ErrNotFound.
 func (s *Service) Between(ctx context.Context, from, to uint64) ([]Change, error) {
 	if from > to {
 		return nil, invalid("from", "must not be after to")
 	}
+	if err := s.ensureLoaded(ctx); err != nil {
+		return nil, err
+	}
+	if to > s.State().Rows.Revision() {
+		return nil, ErrNotFound
+	}
 	all := map[string]Change{}
-	for number := from + 1; number <= to; number++ {
-		stored, err := s.stored(ctx, number)
+	for next := from + 1; next <= to; {
+		var numbers []uint64
+		for ; next <= to && len(numbers) < MaxRead; next++ {
+			numbers = append(numbers, next)
+		}
+		revisions, err := s.journal.revisions(ctx, numbers)
 		if err != nil {
 			return nil, err
 		}
-		err = s.journal.changes(ctx, stored, 0, func(changes []Change) bool {
-			for _, c := range changes {
-				if old, ok := all[c.ID]; ok {
-					c.Before = old.Before
+		for i, stored := range revisions {
+			err := s.journal.changes(ctx, stored, 0, func(changes []Change) bool {
+				for _, c := range changes {
+					if old, ok := all[c.ID]; ok {
+						c.Before = old.Before
+					}
+					all[c.ID] = c
 				}
-				all[c.ID] = c
+				return len(all) <= MaxChanges
+			})
+			if err != nil {
+				return nil, fmt.Errorf("read revision %d: %w", numbers[i], err)
 			}
-			return len(all) <= MaxChanges
-		})
-		if err != nil {
-			return nil, fmt.Errorf("read revision %d: %w", number, err)
-		}
-		if len(all) > MaxChanges {
-			return nil, invalid("from", "and to have more than %d campaigns changed between them", MaxChanges)
+			if len(all) > MaxChanges {
+				return nil, invalid("from", "and to have more than %d campaigns changed between them", MaxChanges)
+			}
 		}
 	}
 	changes := make([]Change, 0, len(all))

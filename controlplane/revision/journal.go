@@ -11,11 +11,13 @@ import (
 
 // The keys of a store. See the package comment.
 const (
-	headKey     = "head"
-	snapshotKey = "snapshot"
-	pendingKey  = "pending"
-	pinKey      = "pin"
-	decisionKey = "decision"
+	headKey      = "head"
+	snapshotKey  = "snapshot"
+	pendingKey   = "pending"
+	pinKey       = "pin"
+	decisionKey  = "decision"
+	publishedKey = "published"
+	storeKey     = "store"
 )
 
 func revisionKey(number uint64) string { return fmt.Sprintf("revision/%020d", number) }
@@ -94,22 +96,25 @@ func put(key string, version uint64, v any) (Put, error) {
 
 // moving is what a poll reads.
 type moving struct {
-	head     head
-	pin      Pin
-	decision Decision
+	head      head
+	pin       Pin
+	decision  Decision
+	published Published
+	store     string
 }
 
 func (j *journal) poll(ctx context.Context) (moving, error) {
-	entries, err := j.store.Read(ctx, headKey, pinKey, decisionKey)
+	entries, err := j.store.Read(ctx, headKey, pinKey, decisionKey, publishedKey, storeKey)
 	if err != nil {
 		return moving{}, fmt.Errorf("read the head: %w", err)
 	}
 	var m moving
-	err = errors.Join(readJSON(entries[0], headKey, &m.head), readJSON(entries[1], pinKey, &m.pin), readJSON(entries[2], decisionKey, &m.decision))
+	err = errors.Join(readJSON(entries[0], headKey, &m.head), readJSON(entries[1], pinKey, &m.pin), readJSON(entries[2], decisionKey, &m.decision),
+		readJSON(entries[3], publishedKey, &m.published), readJSON(entries[4], storeKey, &m.store))
 	if err != nil {
 		return moving{}, err
 	}
-	m.head.version, m.pin.Counter, m.decision.Counter = entries[0].Version, entries[1].Version, entries[2].Version
+	m.head.version, m.pin.Counter, m.decision.Counter, m.published.Counter = entries[0].Version, entries[1].Version, entries[2].Version, entries[3].Version
 	return m, nil
 }
 

@@ -8,8 +8,8 @@ import (
 
 // SetPin holds a published version, or none where version is empty. It is refused with ErrNoVersion where the version is not kept, and with
 // ErrConflict where the pin's counter is another: then somebody else has changed it, and State has the new one. who and comment are as in a
-// [ChangeSet]. The pin is durable, and State has it, when SetPin returns; other replicas see it when they next follow. After ErrUnavailable
-// or the end of ctx it may have been set.
+// [ChangeSet]. The pin is durable, and State has it unless the store fails just then, when SetPin returns; other replicas see it when they next
+// follow. After ErrUnavailable or the end of ctx it may have been set.
 func (s *Service) SetPin(ctx context.Context, counter uint64, version, who, comment string) (Pin, error) {
 	if err := errors.Join(validateSigned(who, comment), validateVersion("version", version, 0)); err != nil {
 		return Pin{}, err
@@ -41,11 +41,32 @@ func (s *Service) SetDecision(ctx context.Context, d Decision) (Decision, error)
 	return d, nil
 }
 
-// say commits what an operator says, and brings the state up to it: after a conflict as well, so that State shows what was in the way.
+// SetPublished tells the other replicas what this one publishes now. p.Counter is that of what was told before it, else it is ErrConflict. It is
+// otherwise as [Service.SetPin].
+func (s *Service) SetPublished(ctx context.Context, p Published) (Published, error) {
+	if err := validateVersion("version", p.Version, 1); err != nil {
+		return Published{}, err
+	}
+	w, err := put(publishedKey, p.Counter, p)
+	if err != nil {
+		return Published{}, err
+	}
+	if err := s.say(ctx, func() error { return s.journal.store.Commit(ctx, w) }); err != nil {
+		return Published{}, fmt.Errorf("tell what is published: %w", err)
+	}
+	p.Counter++
+	return p, nil
+}
+
+// say commits what is said, and brings the state up to it: after a conflict as well, so that State shows what was in the way. What is stored is
+// said, whatever has become of ctx meanwhile, and if the store cannot be read again just now.
 func (s *Service) say(ctx context.Context, commit func() error) error {
 	said := commit()
-	if err := s.Follow(ctx); err != nil && said == nil {
-		return fmt.Errorf("it is stored, but was not read again: %w", err)
+	if said == nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), settling)
+		defer cancel()
 	}
+	_ = s.Follow(ctx) // Run tries again
 	return said
 }

@@ -75,6 +75,16 @@ type Decision struct {
 	At      time.Time `json:"at"`
 }
 
+// Published is what a replica told last of what it publishes, for the others.
+type Published struct {
+	// Counter grows with each change, from 0 where there never was one. See [Service.SetPublished].
+	Counter uint64 `json:"-"`
+	// Version need not be kept, or not yet.
+	Version string `json:"version"`
+	// Spent is the Counter of the last decision that counts no more; 0: none does.
+	Spent uint64 `json:"spent,omitempty"`
+}
+
 func (c Change) equal(other Change) bool {
 	return c.ID == other.ID && equal(c.Before, other.Before) && equal(c.After, other.After)
 }

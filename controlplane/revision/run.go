@@ -12,7 +12,7 @@ const (
 	// cleanEvery is how often abandoned batches are looked for.
 	cleanEvery = time.Hour
 	// retryHousekeeping is after how long a snapshot or a cleaning that failed is tried again.
-	retryHousekeeping = time.Minute
+	retryHousekeeping = 15 * time.Second
 )
 
 // Run follows the store until ctx ends, and keeps it in order: snapshots, abandoned batches. Failures are logged when they begin and when

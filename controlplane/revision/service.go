@@ -50,9 +50,13 @@ type State struct {
 	// Loaded is false until the store has answered for the first time: then it is unknown what operators say.
 	Loaded bool
 	Rows   Rows
-	// Pin and Decision are zero where there never was one.
-	Pin      Pin
-	Decision Decision
+	// Pin, Decision and Published are zero where there never was one.
+	Pin       Pin
+	Decision  Decision
+	Published Published
+	// Store tells this store from others: it is written before anything else, and never changed. "": nothing was written, or only by programs
+	// that gave no identities.
+	Store string
 }
 
 // sinceSnapshot is what a replica that starts would read besides the snapshot.
@@ -79,7 +83,7 @@ func New(c Config) (*Service, error) {
 		c.NewID = cryptorand.Text
 	}
 	return &Service{
-		journal:  journal{store: c.Store, now: c.Now, newBatch: c.NewID},
+		journal:  journal{store: &identified{Store: c.Store, newID: c.NewID}, now: c.Now, newBatch: c.NewID},
 		interval: c.Interval, log: c.Logger,
 		turn: make(chan struct{}, 1), following: make(chan struct{}, 1), wrote: make(chan struct{}, 1),
 		changed: make(chan struct{}),
@@ -139,7 +143,7 @@ func (s *Service) follow(ctx context.Context) (head, Rows, error) {
 		return head{}, Rows{}, err
 	}
 	since.changes += changes
-	s.set(State{Loaded: true, Rows: rows, Pin: now.pin, Decision: now.decision}, since)
+	s.set(State{Loaded: true, Rows: rows, Pin: now.pin, Decision: now.decision, Published: now.published, Store: now.store}, since)
 	return now.head, rows, nil
 }
 
@@ -182,7 +186,8 @@ func (s *Service) set(state State, since sinceSnapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	same := s.state.Loaded && s.state.Rows.Revision() == state.Rows.Revision() && s.state.Rows.shards == state.Rows.shards &&
-		s.state.Pin == state.Pin && s.state.Decision == state.Decision
+		s.state.Pin == state.Pin && s.state.Decision == state.Decision && s.state.Published == state.Published &&
+		(s.state.Store == state.Store || s.state.Store == "") // an identity comes with what is written after it
 	s.state, s.since = state, since
 	if !same {
 		close(s.changed)

@@ -96,8 +96,10 @@ func (j *journal) saveSnapshot(ctx context.Context, rows Rows, known uint64) (ui
 		replaced = append(replaced, old.storedBatch)
 	}
 	err = j.publishBatch(ctx, batch, replaced, moved)
-	if errors.Is(err, ErrConflict) {
+	if err != nil {
 		j.discard(ctx, batch)
+	}
+	if errors.Is(err, ErrConflict) {
 		err = nil // another replica's is there, which is as good
 	}
 	return rows.Revision(), err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 const (
@@ -12,6 +13,10 @@ const (
 	writeTries = 20
 	// yieldingBatches is how often a batch is written while others of this replica may write: then they wait, so that it comes to an end.
 	yieldingBatches = 2
+	// settling is how long it may take to bring the state up to what was stored, also if whoever asked for it has gone.
+	settling = 2 * time.Second
+	// leaving is how long it may take to finish and to remove what is not wanted any more.
+	leaving = 10 * time.Second
 )
 
 // writing is a revision that is being made. Its content is prepared for the rows that are known, before the turn; in turn it is made for the
@@ -88,9 +93,7 @@ func (s *Service) writeInTurn(ctx context.Context, w *writing, r Revision, mayWr
 		w.progress(len(changes), len(changes))
 	}
 	w.content = content{}
-	if err := s.applied(ctx, after, len(changes)); err != nil {
-		return Revision{}, fmt.Errorf("revision %d is stored, but was not read again: %w", r.Number, err)
-	}
+	s.applied(ctx, after, len(changes))
 	return r, nil
 }
 
@@ -139,16 +142,19 @@ func (w *writing) discard(ctx context.Context) {
 	w.changes, w.content = nil, content{}
 }
 
-// applied puts into the state the rows of a revision that was just written, if they are not there by now.
-func (s *Service) applied(ctx context.Context, rows Rows, changes int) error {
+// applied puts into the state the rows of a revision that was just written, if they are not there by now. What is stored is made, whatever has
+// become of ctx meanwhile. Where the store keeps somebody who follows it waiting, the rows come later, as those of others do.
+func (s *Service) applied(ctx context.Context, rows Rows, changes int) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settling)
+	defer cancel()
 	defer func() {
 		select {
 		case s.wrote <- struct{}{}:
 		default:
 		}
 	}()
-	if err := acquire(ctx, s.following); err != nil {
-		return err
+	if acquire(ctx, s.following) != nil {
+		return
 	}
 	defer func() { <-s.following }()
 	s.mu.Lock()
@@ -159,5 +165,4 @@ func (s *Service) applied(ctx context.Context, rows Rows, changes int) error {
 		since.changes += changes
 		s.set(state, since)
 	}
-	return nil
 }

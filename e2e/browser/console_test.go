@@ -19,6 +19,7 @@ import (
 	"adsidecar/controlplane/access"
 	"adsidecar/controlplane/admin"
 	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/compile"
 	"adsidecar/controlplane/console"
 	"adsidecar/controlplane/console/fakeapi"
 	"adsidecar/e2e/browser"
@@ -140,17 +141,22 @@ func TestEveryPage(t *testing.T) {
 	ahead := fakeapi.Sample(now)
 	ahead.Basis.Ahead, ahead.Held.Refused, ahead.Held.RefusedBy, ahead.Held.Comment, ahead.Held.DecidedAt = true, true, "olga", "ask sales first", now
 	ahead.Strand(44, 41, "index: 65 MiB are more than the 64 MiB of campaigns.max_index_mib")
+	behind := fakeapi.Sample(now)
+	behind.Behind, behind.Held, behind.Basis.Ahead = true, nil, true
+	behind.Pin = &apiv1.Pin{Version: "11d2e3f4a5b6c7d8e9", Who: "olga", At: now, Waiting: "a81b02c4d7e9ff1023", Error: "it cannot be read: its checksum is wrong"}
+	behind.Explanation.Waiting = append(behind.Explanation.Waiting[:1:1], compile.Waiting{Ad: compile.Ad{ID: "house"}, Reason: compile.ReasonOutOfHours})
 	broken := fakeapi.Empty()
 	broken.Broken = true
 	sites := map[string]string{
-		"": site(t, full, ""), "pinned": site(t, pinned, ""), "empty": site(t, fakeapi.Empty(), ""), "broken": site(t, broken, ""), "ahead": site(t, ahead, ""),
+		"": site(t, full, ""), "pinned": site(t, pinned, ""), "empty": site(t, fakeapi.Empty(), ""), "broken": site(t, broken, ""), "ahead": site(t, ahead, ""), "behind": site(t, behind, ""),
 		"closed": site(t, full, "olga operator operator-token-0123456789abcdef-01234567\n"),
 	}
 	for name, page := range map[string]struct{ site, path string }{
 		"dashboard": {"", "/"}, "campaigns": {"", "/campaigns"}, "new": {"", "/campaigns/new"}, "campaign": {"", "/campaign?id=evening"},
 		"script": {"", "/campaign?id=house"}, "coverage": {"", "/coverage"}, "preview": {"", "/preview?country=us&lang=eng"},
 		"import": {"pinned", "/campaigns/import"}, "ahead-dashboard": {"ahead", "/"}, "ahead-preview": {"ahead", "/preview?country=us&lang=eng"},
-		"ahead-campaign": {"ahead", "/campaign?id=evening"}, "history": {"pinned", "/history"}, "revision": {"", "/revisions/41"}, "versiondiff": {"", "/versions/diff?from=a&to=b"}, "fleet": {"pinned", "/fleet"},
+		"ahead-campaign": {"ahead", "/campaign?id=evening"}, "history": {"pinned", "/history"}, "revision": {"", "/revisions/41"}, "versiondiff": {"", "/versions/diff?from=a&to=b"},
+		"revisionsdiff": {"", "/revisions/diff?from=38&to=41"}, "everybody": {"behind", "/campaign?id=house"}, "behind-history": {"behind", "/history"}, "behind-preview": {"behind", "/preview?country=us&lang=eng"}, "fleet": {"pinned", "/fleet"},
 		"empty-dashboard": {"empty", "/"}, "empty-campaigns": {"empty", "/campaigns"}, "error": {"broken", "/"}, "sign-in": {"closed", "/sign-in?error=sign_in_refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -260,10 +266,11 @@ func TestWithoutAScript(t *testing.T) {
 	click(t, "form[action='/campaign/pause'] button")
 	shown(t, "main", "The campaign is paused.")
 	require.NoError(t, window.Open(t.Context(), address+"/history"))
-	click(t, "form[action='/versions/rollback'] button")
-	shown(t, "main", "Rolled back.")
+	click(t, "#versions summary")
+	click(t, "#versions details[open] button")
+	shown(t, "main", "The version is pinned.")
 	require.NoError(t, window.Open(t.Context(), address+"/campaign?id=plain"))
-	click(t, "details.inline summary")
+	click(t, "#delete summary")
 	click(t, "form[action='/campaign/delete'] button")
 	shown(t, "main", "The campaign is deleted.")
 }

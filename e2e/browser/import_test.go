@@ -102,9 +102,32 @@ func TestImport(t *testing.T) {
 	shown(t, "h1", "Revision 41")
 	writes := api.Writes()
 	last := writes[len(writes)-1]
+	require.Equal(t, `"41"`, last.Header.Get("If-Match"), "what was looked at")
 	require.Equal(t, "spring%2C%20as%20agreed", last.Header.Get("X-Comment"))
 	require.NotContains(t, last.Path, "dry_run")
 	require.Contains(t, last.Body, `"id":"new"`)
+	uncomplaining(t)
+}
+
+// TestAnImportThatOthersOvertake changes nothing: a person is told what they changed, and looks again, with the file that is there already.
+func TestAnImportThatOthersOvertake(t *testing.T) {
+	_, right := documents(t)
+	api := fakeapi.Sample(time.Now())
+	api.Held = nil
+	require.NoError(t, window.Open(t.Context(), site(t, api, "")+"/campaigns/import"))
+	require.NoError(t, window.Type(t.Context(), file, right))
+	click(t, look)
+	shown(t, "#outcome", "Import it")
+	api.Do(func(a *fakeapi.API) {
+		a.Revisions = append([]apiv1.RevisionChanges{{Revision: apiv1.Revision{Number: 42}}}, a.Revisions...)
+	})
+	click(t, again)
+	shown(t, "#outcome", "Changed since you looked: evening")
+	pictures(t, "import-overtaken")
+	click(t, "#outcome [formaction*=dry_run]")
+	shown(t, "#outcome", "What would change")
+	click(t, again)
+	shown(t, "main", "The document is imported, as this revision.")
 	uncomplaining(t)
 }
 
@@ -120,10 +143,14 @@ func TestImportWithoutAScript(t *testing.T) {
 	require.NoError(t, window.Type(t.Context(), file, right))
 	click(t, look)
 	shown(t, "#outcome", "choose the file again above")
+	require.NoError(t, window.Type(t.Context(), file, right))
+	click(t, again)
+	shown(t, "main", "The document is imported, as this revision.")
+	require.NoError(t, window.Open(t.Context(), address+"/campaigns/import"))
 
 	text, err := os.ReadFile(right)
 	require.NoError(t, err)
-	click(t, "details summary")
+	click(t, "#import summary")
 	require.NoError(t, window.Type(t.Context(), "[name=text]", string(text)))
 	click(t, look)
 	shown(t, "#outcome", "Import it")
@@ -148,7 +175,8 @@ func TestNotices(t *testing.T) {
 	shown(t, "#ahead", "a newer one is held; the newest revision cannot be compiled")
 	pictures(t, "notices")
 
-	// Enter does what can be taken back.
+	// Enter in the first form, which is open, refuses: that can be taken back.
+	click(t, "#held summary")
 	require.NoError(t, window.Type(t.Context(), "#held [name=comment]", "ask sales first"))
 	require.NoError(t, window.Press(t.Context(), browser.Enter))
 	shown(t, "main", "The held version is refused.")

@@ -15,8 +15,8 @@ import (
 	"adsidecar/e2e/stack"
 )
 
-// TestFromThePageToThePlayer: what a person enters or imports in the console a game gets from a real Envoy within two seconds, and no more within two
-// seconds of a click on "Roll back".
+// TestFromThePageToThePlayer: what a person enters, edits or imports in the console a game gets from a real Envoy within two seconds, and no more within
+// two seconds of a click on "Roll back"; and no request fails meanwhile.
 func TestFromThePageToThePlayer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
@@ -48,26 +48,27 @@ func TestFromThePageToThePlayer(t *testing.T) {
 		}
 		return bodies, nil
 	}
-	within := func(id string, there bool) {
+	within := func(member, value string, there bool) {
 		t.Helper()
 		began := time.Now()
 		limit, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
 		require.NoError(t, stack.Poll(limit, func(ctx context.Context) error {
 			bodies, err := thrice(ctx)
-			if err == nil && strings.Contains(bodies, `"id":"`+id+`"`) != there {
+			if err == nil && strings.Contains(bodies, `"`+member+`":"`+value+`"`) != there {
 				err = fmt.Errorf("served: %s", bodies)
 			}
 			return err
 		}))
-		t.Logf("%s served: %t, %s after the page said so", id, there, time.Since(began).Round(time.Millisecond))
+		t.Logf("%s %s served: %t, %s after the page said so", member, value, there, time.Since(began).Round(time.Millisecond))
 	}
+	games := play(t, s)
 	admin := s.ControlPlane().URL
 	require.NoError(t, window.Open(ctx, admin+"/campaigns/new"))
 	fill(t, map[string]string{"id": "from the page", "country": "us", "lang": "eng", "video_url": "https://v.example/2"})
 	click(t, "form.edit button.primary")
 	shown(t, "main", "The campaign is created.")
-	within("from the page", true)
+	within("id", "from the page", true)
 
 	require.NoError(t, window.Open(ctx, admin+"/preview?country=us&lang=eng"))
 	shown(t, "main", "from the page")
@@ -78,14 +79,34 @@ func TestFromThePageToThePlayer(t *testing.T) {
 	require.NoError(t, window.Open(ctx, admin+"/history"))
 	shown(t, "main", "Roll back")
 	picture(t, "real-history-1280-light")
-	click(t, "form[action='/versions/rollback'] button[aria-label^='Roll back']")
-	shown(t, "main", "Rolled back.")
-	within("from the page", false)
+	click(t, "#versions summary[aria-label^='Roll back']")
+	click(t, "#versions details[open] button")
+	shown(t, "main", "The version is pinned.")
+	within("id", "from the page", false)
 	require.NoError(t, window.Open(ctx, admin+"/"))
 	shown(t, "#notices", "pinned")
 	picture(t, "real-dashboard-1280-light")
 	click(t, "form[action='/pin/resume'] button")
-	within("from the page", true)
+	within("id", "from the page", true)
+
+	// A campaign that is there already, the source's, is edited.
+	const old, edited = "https://v.example/1", "https://v.example/edited"
+	within("url", old, true)
+	require.NoError(t, window.Open(ctx, admin+"/campaign?id=first"))
+	fill(t, map[string]string{"video_url": edited})
+	click(t, "form.edit button.primary")
+	shown(t, "main", "The campaign is saved.")
+	within("url", edited, true)
+	within("url", old, false)
+	require.NoError(t, window.Open(ctx, admin+"/history"))
+	click(t, "#versions summary[aria-label^='Roll back']")
+	click(t, "#versions details[open] button")
+	shown(t, "main", "The version is pinned.")
+	within("url", old, true)
+	within("url", edited, false)
+	require.NoError(t, window.Open(ctx, admin+"/"))
+	click(t, "form[action='/pin/resume'] button")
+	within("url", edited, true)
 
 	document := filepath.Join(t.TempDir(), "ads.json")
 	const imported = `{"ads":[{"id":"imported","video_url":"https://v.example/3","country":"us","lang":"eng","start_hour":0,"end_hour":0}]}`
@@ -96,6 +117,7 @@ func TestFromThePageToThePlayer(t *testing.T) {
 	shown(t, "#outcome", "imported added")
 	click(t, again)
 	shown(t, "main", "The document is imported, as this revision.")
-	within("imported", true)
+	within("id", "imported", true)
 	uncomplaining(t)
+	games.unharmed(t)
 }

@@ -35,9 +35,14 @@ func (l *local) env() [][2]string {
 		{"COGNITO_ENDPOINT", s.Moto.Endpoint},
 		{"USER_POOL_ID", s.Pool.ID},
 		{"CLIENT_ID", s.ClientID},
-		{"USERNAME", stack.Username},
-		{"PASSWORD", stack.Password},
+		{"DEMO_USERNAME", stack.Username}, // a shell has a USERNAME of its own
+		{"DEMO_PASSWORD", stack.Password},
 		{"SOURCE_FILE", filepath.Join(l.dir, sourceFile)},
+		// With these, commands can read compose/gateway.yaml. Not the ports: the next `make run` would take them for a choice.
+		{"ISSUER", s.Pool.Issuer},
+		{"JWKS_URL", s.Pool.JWKSURL},
+		{"SOURCE_URL", s.Source.URL()},
+		{"STATE_DIR", s.ControlPlane().StateDir},
 		{"ENVOY_ADMIN", s.Envoy().AdminURL},
 		{"CONTROLPLANE_URL", s.ControlPlane().URL},
 		{"ENVOY_PID", fmt.Sprint(s.Envoy().Process().PID())},

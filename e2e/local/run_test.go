@@ -130,6 +130,22 @@ func (r *running) client(t *testing.T, env map[string]string) (string, error) {
 	return string(out), err
 }
 
+// command runs adsidecar at the repository's root, as after reading the env file.
+func (r *running) command(t *testing.T, env map[string]string, args ...string) string {
+	t.Helper()
+	programs, err := stack.Build(t.Context(), r.root)
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), programs.Adsidecar, args...)
+	cmd.Dir = r.root
+	cmd.Env = os.Environ()
+	for key, value := range env {
+		cmd.Env = append(cmd.Env, key+"="+value)
+	}
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return string(out)
+}
+
 // signIn is the token that /authenticate gives the demo user.
 func (r *running) signIn(t *testing.T, env map[string]string) http.Header {
 	t.Helper()
@@ -180,7 +196,7 @@ func TestRunServesSurvivesItsControlPlaneAndDiesWithEnvoy(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 	for _, key := range []string{
-		"BASE_URL", "COGNITO_ENDPOINT", "USER_POOL_ID", "CLIENT_ID", "USERNAME", "PASSWORD", "SOURCE_FILE", "ENVOY_ADMIN",
+		"BASE_URL", "COGNITO_ENDPOINT", "USER_POOL_ID", "CLIENT_ID", "DEMO_USERNAME", "DEMO_PASSWORD", "SOURCE_FILE", "ENVOY_ADMIN",
 		"CONTROLPLANE_URL", "ENVOY_PID", "CONTROLPLANE_PID", "USERS_CLIENT_ID", "USERS_URL", "USERS_PID", "USERS_STORE", "USERS_FILE",
 	} {
 		require.NotEmpty(t, env[key], key)
@@ -211,6 +227,12 @@ func TestRunServesSurvivesItsControlPlaneAndDiesWithEnvoy(t *testing.T) {
 		require.Contains(t, r.screen.String(), "curl -d '"+demoUser+"' '"+env["BASE_URL"]+"/authenticate'")
 		r.requireRecords(t, env)
 		require.FileExists(t, env["USERS_FILE"])
+	})
+	t.Run("commands read the gateway's file with it, and know the Envoy by the name there", func(t *testing.T) {
+		explained := r.command(t, env, "explain", "--config", "compose/gateway.yaml", "--country", "us", "--lang", "en")
+		require.Contains(t, explained, "from the source "+env["SOURCE_URL"])
+		require.Contains(t, explained, "mine")
+		require.Contains(t, r.command(t, env, "fleet", "--server", env["CONTROLPLANE_URL"]), "\nlocal ")
 	})
 	t.Run("a second run says that this one runs", func(t *testing.T) {
 		c := r.config

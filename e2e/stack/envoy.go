@@ -101,7 +101,10 @@ func (s *Stack) configureEnvoy(ctx context.Context, e *Envoy, n int) error {
 			return err
 		}
 	}
-	args := []string{"bootstrap", "--config", config, "--node-id", e.Name}
+	args := []string{"bootstrap", "--config", config}
+	if s.opts.GatewayFile == "" { // which names its Envoy itself
+		args = append(args, "--node-id", e.Name)
+	}
 	if e.options.Static {
 		args = append(args, "--static")
 	}

@@ -149,7 +149,7 @@ var rules = map[string]rule{
 	},
 	"controlplane/console": {
 		ours:  []string{"controlplane/access", "controlplane/apiv1", "controlplane/client", "controlplane/compile", "controlplane/zone"},
-		tests: []string{"controlplane/console/fakeapi"},
+		tests: []string{"controlplane/console/fakeapi", "internal/web"},
 		third: []string{"go.uber.org/zap", "golang.org/x/net/html"}, // which reads the pages in tests
 		why:   "a client of the API like any other: of ours it knows that, the API's bodies, and who asks",
 	},

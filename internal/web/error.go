@@ -3,6 +3,7 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 )
@@ -20,14 +21,26 @@ var Internal = Error{Message: "An internal error happened.", Code: "internal"}
 
 // Write answers with v as JSON, and the headers that every answer has. The error is that of encoding v, which is answered with a 500.
 func Write(w http.ResponseWriter, status int, v any) error {
-	body, err := json.Marshal(v)
+	body, err := Marshal(v)
 	return send(w, status, body, err)
 }
 
 // WriteIndented is Write for people who read the answer as it comes.
 func WriteIndented(w http.ResponseWriter, status int, v any) error {
-	body, err := json.MarshalIndent(v, "", "  ")
+	body, err := marshal(v, "  ")
 	return send(w, status, body, err)
+}
+
+// Marshal is json.Marshal, but & < > stay as they are: what is sent here is JSON and never looked at as HTML, and people read it.
+func Marshal(v any) ([]byte, error) { return marshal(v, "") }
+
+func marshal(v any, indent string) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", indent)
+	err := e.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 func send(w http.ResponseWriter, status int, body []byte, err error) error {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -28,6 +29,8 @@ func TestWrite(t *testing.T) {
 	}{
 		"an error with a field":    {Write, Error{Message: "too long", Code: "invalid_field", Field: "title"}, 400, `{"message":"too long","code":"invalid_field","field":"title"}` + "\n"},
 		"an error without a field": {Write, Error{Message: "no", Code: "forbidden"}, 403, `{"message":"no","code":"forbidden"}` + "\n"},
+		"a query":                  {Write, json.RawMessage(`{"url":"/v?a=1&b=<2>"}`), 200, `{"url":"/v?a=1&b=<2>"}` + "\n"},
+		"a query for people":       {WriteIndented, map[string]string{"url": "/v?a=1&b=<2>"}, 200, "{\n  \"url\": \"/v?a=1&b=<2>\"\n}\n"},
 		"for people":               {WriteIndented, map[string]int{"ads": 3}, 200, "{\n  \"ads\": 3\n}\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,20 +2,24 @@
 "use strict";
 
 // Live: each element with data-live is replaced by what the same page has now, when the served state changes. The server renders; nothing
-// is made here of what an event says.
+// is made here of what an event says. A part that somebody is in, or typed something into, is left as it is until then; the sign says so.
 (function () {
   const sign = document.getElementById("live");
+  const told = document.querySelector("[data-live]:not(#notices, #ahead, #as-of)"); // else the page itself does not change, and is not called live
   if (!document.querySelector("[data-live]") || !window.EventSource) return;
   const least = 1000; // ms between two refreshes
-  let events = null, timer = 0, last = 0;
+  const shown = new Map(); // what the server gave of each: a detail that is open is no difference
+  for (const element of document.querySelectorAll("[data-live]")) shown.set(element, element.innerHTML);
+  let events = null, timer = 0, last = 0, waiting = false;
 
   function say(text, off) {
     sign.textContent = text;
     sign.classList.toggle("off", off);
-    sign.hidden = false;
+    sign.hidden = !told;
   }
   function busy(element) { // somebody is in it
-    return element.contains(document.activeElement) && document.activeElement !== document.body;
+    if (element.contains(document.activeElement) && document.activeElement !== document.body) return true;
+    return Array.from(element.querySelectorAll("input, textarea")).some((field) => field.value !== field.defaultValue);
   }
   async function refresh() {
     timer = 0;
@@ -30,15 +34,21 @@
       return;
     }
     const fresh = new DOMParser().parseFromString(text, "text/html");
+    waiting = false;
     for (const element of document.querySelectorAll("[data-live]")) {
       const now = fresh.getElementById(element.id);
-      if (!now || busy(element) || element.innerHTML === now.innerHTML) continue;
-      const open = Array.from(element.querySelectorAll("details"), (d) => d.open);
+      const html = now && now.innerHTML;
+      if (!now || shown.get(element) === html) continue;
+      if (busy(element)) {
+        waiting = true;
+        continue;
+      }
+      shown.set(element, html);
+      const open = new Map(Array.from(element.querySelectorAll("details"), (d, i) => [d.id || i, d.open]));
       element.replaceChildren(...now.childNodes);
-      const details = element.querySelectorAll("details");
-      if (details.length === open.length) details.forEach((d, i) => { d.open = open[i]; });
+      element.querySelectorAll("details").forEach((d, i) => { if (open.has(d.id || i)) d.open = open.get(d.id || i); });
     }
-    say("Live", false);
+    say(waiting ? "Not live while in use" : "Live", waiting);
   }
   function soon() {
     if (!timer) timer = setTimeout(refresh, Math.max(0, least - (Date.now() - last)));
@@ -55,6 +65,7 @@
     events = null;
   }
   document.addEventListener("visibilitychange", () => (document.hidden ? stop() : start()));
+  document.addEventListener("focusout", () => { if (waiting) soon(); });
   window.addEventListener("pagehide", stop);
   window.addEventListener("pageshow", start);
   start();
@@ -84,10 +95,14 @@
     if (text) place.appendChild(document.createElement("p")).textContent = text;
   }
   function together(form) { // rules over two fields
-    const from = form.elements.start_at, until = form.elements.end_at;
+    const from = form.elements.start_at, until = form.elements.end_at, zone = form.elements.time_zone;
     if (!from || !until) return;
+    const read = !from.validity.patternMismatch && !until.validity.patternMismatch;
     const ends = Date.parse(until.value), begins = Date.parse(from.value);
-    until.setCustomValidity(ends <= begins ? "The flight must end after it begins." : "");
+    until.setCustomValidity(read && ends <= begins ? "The flight must end after it begins." : "");
+    const name = zone.value.trim();
+    const known = !name || Array.from(zone.list.options).some((o) => o.value === name);
+    zone.setCustomValidity(known ? "" : "No time zone has this name. Choose one such as Europe/Berlin.");
   }
   for (const form of document.querySelectorAll("form[data-check]")) {
     form.noValidate = true;
@@ -116,6 +131,7 @@
       }
       if (!first) return;
       event.preventDefault();
+      document.getElementById("done")?.remove(); // it is of what was done before
       first.focus();
     });
   }
@@ -136,7 +152,7 @@
       bar.max = total;
       bar.value = Math.min(done, total);
     } else bar.removeAttribute("value");
-    const percent = total > 0 ? " (" + Math.floor((100 * Math.min(done, total)) / total) + " %)" : "";
+    const percent = total > 0 ? " (" + Math.floor((100 * Math.min(done, total)) / total) + "\u00a0%)" : "";
     phase.textContent = (words[name] || name) + percent;
   }
   function say(text) {

@@ -3,6 +3,7 @@ package fakeapi
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -39,6 +40,11 @@ func (a *API) document(w http.ResponseWriter, r *http.Request) {
 		status, v = http.StatusBadRequest, web.Error{Code: "bad_request", Message: "The request did not arrive as a whole."}
 	default:
 		status, v = a.take(body, r.URL.Query().Get("dry_run") == "true")
+		if base := r.Header.Get("If-Match"); base != "" && base != fmt.Sprintf(`"%d"`, a.Revisions[0].Number) {
+			status, v = http.StatusPreconditionFailed, apiv1.Conflict{
+				Code: "revision_conflict", Message: "Somebody else has changed it. Nothing was changed.", Changed: []apiv1.FieldChange{}, IDs: []string{"evening", "<b>x"},
+			}
+		}
 	}
 	if r.Header.Get("Accept") != "application/x-ndjson" {
 		answer(w, status, v)
@@ -98,6 +104,9 @@ func (a *API) take(body []byte, dry bool) (int, any) {
 		return http.StatusUnprocessableEntity, invalid
 	}
 	imported := apiv1.Imported{DryRun: dry, Diff: a.Diff}
+	if len(a.Revisions) > 0 {
+		imported.Base = a.Revisions[0].Number
+	}
 	if !dry && len(document.Ads) > 0 {
 		imported.Revision = a.Revisions[0].Number
 		for _, ad := range document.Ads {

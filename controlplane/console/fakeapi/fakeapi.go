@@ -42,6 +42,7 @@ type API struct {
 	Explanation compile.Explanation
 	Basis       apiv1.Basis // of coverage and explanation
 	Broken      bool        // every answer is 503
+	Behind      bool        // the pinned version is not published, or not yet
 	PageSize    int         // of lists; 0: all
 	// Step is called before each event of an import that is answered with its progress, without the lock; nil: nothing waits.
 	Step      func(apiv1.ImportEvent)
@@ -128,7 +129,11 @@ func (a *API) summary() apiv1.Summary {
 	text, _ := json.Marshal(a.Status) // of JSON
 	_ = json.Unmarshal(text, &status)
 	o := status.Operators
-	return apiv1.Summary{Pin: a.Pin, Held: a.Held, Revision: o.Revision, CompiledRevision: o.Compiled, RevisionError: o.Error}
+	version := a.Basis.Version
+	if a.Pin != nil && !a.Behind {
+		version = a.Pin.Version
+	}
+	return apiv1.Summary{Version: version, Pin: a.Pin, Held: a.Held, Revision: o.Revision, CompiledRevision: o.Compiled, RevisionError: o.Error}
 }
 
 func (a *API) read(w http.ResponseWriter, r *http.Request, path string) {
@@ -149,7 +154,7 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, path string) {
 		for i := range all {
 			if a.Pin != nil {
 				all[i].Pinned = all[i].Version == a.Pin.Version
-				all[i].Published = all[i].Pinned
+				all[i].Published = all[i].Pinned && !a.Behind || a.Behind && all[i].Version == a.Basis.Version
 			}
 		}
 		answer(w, http.StatusOK, apiv1.Page[apiv1.Version]{Items: all, Total: len(all)})
@@ -161,6 +166,8 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, path string) {
 			all[i] = revision.Revision
 		}
 		answer(w, http.StatusOK, pageOf(a.PageSize, all, r))
+	case first == "revisions" && strings.Contains(rest, "/diff/"):
+		a.revisionsDiff(w, r, rest)
 	case first == "revisions":
 		for _, revision := range a.Revisions {
 			if rest == strconv.FormatUint(revision.Number, 10) {
@@ -172,7 +179,7 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, path string) {
 	case path == "/coverage":
 		answer(w, http.StatusOK, apiv1.CoveragePage{Page: pageOf(a.PageSize, a.Coverage, r), Basis: a.Basis})
 	case path == "/explain" && len(r.URL.Query().Get("country")) != 2:
-		answer(w, http.StatusBadRequest, web.Error{Code: "invalid_country", Field: "country", Message: "country must be two letters."})
+		answer(w, http.StatusBadRequest, web.Error{Code: "invalid_parameter", Field: "country", Message: "country must be two letters."})
 	case path == "/explain":
 		answer(w, http.StatusOK, struct {
 			compile.Explanation
@@ -252,6 +259,10 @@ func (a *API) write(w http.ResponseWriter, r *http.Request, path string, body []
 		return
 	}
 	saved := Campaign(string(body))
+	if r.Method == http.MethodPost && a.find(saved.ID) >= 0 {
+		answer(w, http.StatusConflict, web.Error{Code: "campaign_exists", Message: "There is a campaign with this ID already."})
+		return
+	}
 	a.revision++
 	saved.ETag = fmt.Sprintf(`"saved-%d"`, a.revision)
 	if present >= 0 {

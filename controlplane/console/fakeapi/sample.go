@@ -22,10 +22,10 @@ func Empty() *API {
 // state, one of them with a name that is a script; rejected ads, a held version, Envoys behind and gone.
 func Sample(now time.Time) *API {
 	const served, waiting = "3f6c1a9be04d5d22c7", "a81b02c4d7e9ff1023"
-	version := func(hash string, hours int, revision uint64, kept bool) apiv1.Version {
+	version := func(hash string, hours int, revision uint64) apiv1.Version {
 		return apiv1.Version{
 			Version: hash, PublishedAt: now.Add(-time.Duration(hours) * time.Hour), Revision: revision, Ads: 18204, Keys: 1937, Bytes: 2481920,
-			Rejected: 14, Published: hash == served, Kept: kept,
+			Rejected: 14, Published: hash == served,
 		}
 	}
 	a := &API{
@@ -44,8 +44,8 @@ func Sample(now time.Time) *API {
 		},
 		Fleet: sampleFleet(now, served),
 		Versions: []apiv1.Version{
-			version(served, 3, 41, true), version("9b0e77aa51c3d4f0aa", 8, 40, true),
-			version("11d2e3f4a5b6c7d8e9", 30, 0, true), version("77ab12cd34ef560011", 720, 0, false),
+			version(served, 3, 41), version("9b0e77aa51c3d4f0aa", 8, 40),
+			version("11d2e3f4a5b6c7d8e9", 30, 0), version("77ab12cd34ef560011", 720, 0),
 		},
 		Diff: apiv1.Diff{Added: 1, Changed: 1, Removed: 1, Keys: 12, BytesBefore: 2481920, BytesAfter: 2479001, Ads: []apiv1.AdChange{
 			{ID: "launch", After: raw(`{"id":"launch","video_url":"https://v.example/l","country":"fr","lang":"fra","start_hour":9,"end_hour":18}`)},

@@ -321,7 +321,7 @@ var snapshots = suite{
 					dying.mu.Lock()
 					defer dying.mu.Unlock()
 					return dying.left < 0
-				}, 20*time.Second, 5*time.Millisecond)
+				}, time.Minute, 5*time.Millisecond)
 				stop()
 				b := service(t, s)
 				require.NoError(t, b.Follow(ctx(t)))

@@ -52,6 +52,20 @@ var pins = suite{
 		require.ErrorContains(t, err, "version must")
 		require.Zero(t, a.State().Decision)
 	},
+	"what is published replaces what it knows, and every service sees it": func(t *testing.T, s revision.Store) {
+		a, b := service(t, s), service(t, s)
+		want := revision.Published{Version: "v1", Spent: 2}
+		p, err := a.SetPublished(ctx(t), want)
+		require.NoError(t, err)
+		want.Counter = 1
+		require.Equal(t, want, p)
+		_, err = b.SetPublished(ctx(t), revision.Published{Version: "v2"})
+		require.ErrorIs(t, err, revision.ErrConflict)
+		require.Equal(t, want, b.State().Published, "it has seen what was in the way")
+		_, err = b.SetPublished(ctx(t), revision.Published{Counter: 1})
+		require.ErrorContains(t, err, "version must")
+		requireSame(t, a, b)
+	},
 	"a decision replaces the one that it knows, and every service sees it": func(t *testing.T, s revision.Store) {
 		a, b := service(t, s), service(t, s)
 		_, changed := a.Watch()

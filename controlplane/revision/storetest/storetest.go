@@ -27,9 +27,9 @@ type suite map[string]func(t *testing.T, s revision.Store)
 func Run(t *testing.T, open Open) {
 	t.Helper()
 	for group, tests := range map[string]suite{
-		"values": values, "writers that meet": races, "revisions": revisions, "progress": told, "waits": waits,
+		"values": values, "writers that meet": races, "revisions": revisions, "progress": told, "waits": waits, "identity": identities,
 		"large revisions": large, "large ones let others go ahead": yielding, "snapshots": snapshots,
-		"pin and decision": pins, "versions": versions, "versions and pin": meetings, "model": models,
+		"pin and decision": pins, "those who go away": gone, "versions": versions, "versions and pin": meetings, "model": models,
 	} {
 		t.Run(group, func(t *testing.T) {
 			for name, test := range tests {

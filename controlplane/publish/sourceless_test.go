@@ -48,9 +48,9 @@ func TestStatusDescribesAnIndexAsSoonAsProxiesHaveIt(t *testing.T) {
 	asked := false
 	b.sink.refuse = func(index *compile.Result) error {
 		asked = true
-		b.Loop.mu.Lock()
-		defer b.Loop.mu.Unlock()
-		require.Equal(t, 2, b.Loop.describe(index.Version).Ads)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		require.Equal(t, 2, b.describe(index.Version).Ads)
 		return nil
 	}
 	b.step(t)

@@ -26,6 +26,7 @@ type spy struct {
 	mortal  bool
 	left    int
 	applied bool
+	died    bool // the last one is over
 	// before is called before each commit.
 	before  func(puts []revision.Put)
 	chunks  []string
@@ -44,12 +45,20 @@ func (s *spy) write(write func() error) error {
 	s.mu.Unlock()
 	switch {
 	case dead, last && !applied:
+		s.die()
 		return errDead
 	case last:
+		defer s.die() // after it: who sees that it is dead may end the writer
 		return errors.Join(write(), errDead)
 	default:
 		return write()
 	}
+}
+
+func (s *spy) die() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.died = true
 }
 
 func (s *spy) Commit(ctx context.Context, puts ...revision.Put) error {

@@ -320,8 +320,8 @@ var snapshots = suite{
 				require.Eventually(t, func() bool {
 					dying.mu.Lock()
 					defer dying.mu.Unlock()
-					return dying.left < 0
-				}, time.Minute, 5*time.Millisecond)
+					return dying.died
+				}, 20*time.Second, 5*time.Millisecond)
 				stop()
 				b := service(t, s)
 				require.NoError(t, b.Follow(ctx(t)))

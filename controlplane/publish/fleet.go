@@ -37,9 +37,11 @@ func (l *Loop) elsewhere() bool {
 	return p.Version == l.candidate.Version && p.Counter > l.fleet.overtaken && !l.lostAt(l.meta.Revision)
 }
 
-// spentElsewhere tells whether a decision counts no more, by what other replicas did.
+// spentElsewhere tells whether a decision counts no more, by what other replicas did. While what they publish is the version of which it
+// speaks, it counts here too.
 func (l *Loop) spentElsewhere(d revision.Decision) bool {
-	return l.operators != nil && d.Counter > 0 && l.said.Published.Spent == d.Counter
+	p := l.said.Published
+	return l.operators != nil && d.Counter > 0 && p.Spent == d.Counter && (p.Version != d.Version || !d.Publish)
 }
 
 // inform tells the other replicas that a version is published, and which decision is spent by that. It is not waited for.

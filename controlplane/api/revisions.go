@@ -19,15 +19,7 @@ func showRevision(r revision.Revision) apiv1.Revision {
 
 // listRevisions pages from the newest to the first: what is made meanwhile is before the first page.
 func (s *server) listRevisions(c *call) error {
-	q, err := c.params("limit", "cursor")
-	if err != nil {
-		return err
-	}
-	limit, err := readLimit(q)
-	if err != nil {
-		return err
-	}
-	before, err := readCount(q)
+	limit, before, err := c.pageByCount()
 	if err != nil {
 		return err
 	}
@@ -49,6 +41,19 @@ func (s *server) listRevisions(c *call) error {
 	return c.write(http.StatusOK, page)
 }
 
+// pageByCount reads which page a request asks for, where a cursor is a number, and that it asks for nothing else.
+func (c *call) pageByCount() (limit int, cursor uint64, err error) {
+	q, err := c.params("limit", "cursor")
+	if err != nil {
+		return 0, 0, err
+	}
+	if limit, err = readLimit(q); err != nil {
+		return 0, 0, err
+	}
+	cursor, err = readCount(q)
+	return limit, cursor, err
+}
+
 // number is the revision that an argument of the path names.
 func (c *call) number(arg int) (uint64, error) {
 	n, err := strconv.ParseUint(c.args[arg], 10, 63)
@@ -60,15 +65,7 @@ func (c *call) number(arg int) (uint64, error) {
 
 // diffRevisions pages what changed between two revisions; it is found out anew for each page, as revisions never change.
 func (s *server) diffRevisions(c *call) error {
-	q, err := c.params("limit", "cursor")
-	if err != nil {
-		return err
-	}
-	limit, err := readLimit(q)
-	if err != nil {
-		return err
-	}
-	skip, err := readCount(q)
+	limit, skip, err := c.pageByCount()
 	if err != nil {
 		return err
 	}
@@ -112,15 +109,7 @@ func showChanges(changes []revision.Change) []apiv1.RevisionChange {
 }
 
 func (s *server) getRevision(c *call) error {
-	q, err := c.params("limit", "cursor")
-	if err != nil {
-		return err
-	}
-	limit, err := readLimit(q)
-	if err != nil {
-		return err
-	}
-	from, err := readCount(q)
+	limit, from, err := c.pageByCount()
 	if err != nil {
 		return err
 	}

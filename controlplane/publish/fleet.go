@@ -81,8 +81,6 @@ func (l *Loop) compare() {
 // is newer.
 func (l *Loop) informOthers(ctx context.Context) {
 	reports := reporter{log: l.log, now: l.now}
-	retry := time.NewTimer(0)
-	defer retry.Stop()
 	var t teller
 	for {
 		var p revision.Published
@@ -91,27 +89,18 @@ func (l *Loop) informOthers(ctx context.Context) {
 			return
 		case p = <-l.toTell:
 		}
-		for wait := firstKeepRetry; ; wait = min(2*wait, lastKeepRetry) {
+		if !persist(ctx, p, l.toTell, func(p revision.Published) error {
 			err := t.tell(ctx, l.operators, p)
-			if ctx.Err() != nil {
-				return
+			if ctx.Err() == nil {
+				class := ""
+				if err != nil {
+					class = "error"
+				}
+				reports.report(class, err, "other control planes cannot be told what is published", "other control planes are told again")
 			}
-			class := ""
-			if err != nil {
-				class = "error"
-			}
-			reports.report(class, err, "other control planes cannot be told what is published", "other control planes are told again")
-			if err == nil {
-				break
-			}
-			retry.Reset(wait)
-			select {
-			case <-ctx.Done():
-				return
-			case p = <-l.toTell:
-				wait = firstKeepRetry / 2
-			case <-retry.C:
-			}
+			return err
+		}) {
+			return
 		}
 	}
 }

@@ -69,8 +69,6 @@ func (l *Loop) keepVersion(r release) {
 // it is published by the next one.
 func (l *Loop) keepVersions(ctx context.Context) {
 	reports := reporter{log: l.log, now: l.now}
-	retry := time.NewTimer(0)
-	defer retry.Stop()
 	for {
 		var r release
 		var ok bool
@@ -82,23 +80,38 @@ func (l *Loop) keepVersions(ctx context.Context) {
 		if r, ok = l.settled(ctx, r); !ok {
 			return
 		}
-		for wait := firstKeepRetry; ; wait = min(2*wait, lastKeepRetry) {
+		if !persist(ctx, r, l.toKeep, func(r release) error {
 			err := l.keepOne(ctx, r)
-			if ctx.Err() != nil {
-				return
+			if ctx.Err() == nil {
+				l.noteKept(&reports, err)
 			}
-			l.noteKept(&reports, err)
-			if err == nil {
-				break
-			}
-			retry.Reset(wait)
-			select {
-			case <-ctx.Done():
-				return
-			case r = <-l.toKeep:
-				wait = firstKeepRetry / 2
-			case <-retry.C:
-			}
+			return err
+		}) {
+			return
+		}
+	}
+}
+
+// persist does something with a value until that is done, ever more slowly: with a newer one as soon as there is one. It returns false if ctx
+// ends first.
+func persist[T any](ctx context.Context, value T, newer <-chan T, do func(T) error) bool {
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	for wait := firstKeepRetry; ; wait = min(2*wait, lastKeepRetry) {
+		err := do(value)
+		switch {
+		case ctx.Err() != nil:
+			return false
+		case err == nil:
+			return true
+		}
+		retry.Reset(wait)
+		select {
+		case <-ctx.Done():
+			return false
+		case value = <-newer:
+			wait = firstKeepRetry / 2
+		case <-retry.C:
 		}
 	}
 }

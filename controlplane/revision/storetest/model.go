@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing" //nolint:depguard // a suite for tests in other folders; no program imports it
 	"time"
 
@@ -28,20 +29,35 @@ func (h readHook) Read(ctx context.Context, keys ...string) ([]revision.Entry, e
 	return h.Store.Read(ctx, keys...)
 }
 
-// commitHook calls functions once, before the next commit of a head and before that of a first chunk.
+// commitHook calls functions once, before the next commit of a head and before the next one of a chunk. Chunks are committed at once.
 type commitHook struct {
 	revision.Store
 
+	mu          sync.Mutex
 	head, chunk func()
 }
 
-func (h *commitHook) Commit(ctx context.Context, all ...revision.Put) error {
-	hook := &h.head
-	if strings.HasPrefix(all[0].Key, "chunk/") {
-		hook = &h.chunk
+func (h *commitHook) set(head, chunk func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.head, h.chunk = head, chunk
+}
+
+// take returns the function to be called before a commit, which is nil where there is none.
+func (h *commitHook) take(all []revision.Put) (fn func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case strings.HasPrefix(all[0].Key, "chunk/"):
+		fn, h.chunk = h.chunk, nil
+	case puts(all, "head"):
+		fn, h.head = h.head, nil
 	}
-	if fn := *hook; fn != nil && (hook == &h.chunk || puts(all, "head")) {
-		*hook = nil
+	return fn
+}
+
+func (h *commitHook) Commit(ctx context.Context, all ...revision.Put) error {
+	if fn := h.take(all); fn != nil {
 		fn()
 	}
 	return h.Store.Commit(ctx, all...)
@@ -177,16 +193,17 @@ var models = suite{
 			m := &model{at: []map[string]string{{}}}
 			for range rapid.IntRange(1, 6).Draw(t, "steps") {
 				who := services[rapid.IntRange(0, 1).Draw(t, "service")]
-				hook.head, hook.chunk = nil, nil
+				var head, chunk func()
 				if rapid.Bool().Draw(t, "meet at the head") {
 					all, want := m.draw(t)
-					hook.head = func() { m.apply(t, services[1], all, want) }
+					head = func() { m.apply(t, services[1], all, want) }
 				}
 				if rapid.Bool().Draw(t, "meet at a chunk") { // of the same service, too
 					other := services[rapid.IntRange(0, 1).Draw(t, "other")]
 					all, want := m.draw(t)
-					hook.chunk = func() { m.apply(t, other, all, want) }
+					chunk = func() { m.apply(t, other, all, want) }
 				}
+				hook.set(head, chunk)
 				if number := rapid.IntRange(-3, len(m.at)-1).Draw(t, "revert"); number > 0 {
 					_, err := who.Revert(context.Background(), uint64(number), "ann", "", nil)
 					m.revert(t, uint64(number), err)

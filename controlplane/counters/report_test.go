@@ -1,6 +1,7 @@
 package counters
 
 import (
+	"encoding/json"
 	"math"
 	"testing"
 	"time"
@@ -59,6 +60,14 @@ func FuzzReport(f *testing.F) {
 		require.NoError(f, err)
 		f.Add(b)
 	}
+	for _, v := range []float64{lastSecond, lastSecond + 1, 1 << 52} {
+		b, err := proto.Marshal(&metricsv3.StreamMetricsMessage{EnvoyMetrics: []*dto.MetricFamily{
+			family("wasmcustom.adsidecar.ads", dto.MetricType_GAUGE, v, 0), family("wasmcustom.adsidecar.source_time", dto.MetricType_GAUGE, v, 0),
+			family("server.uptime", dto.MetricType_GAUGE, v, 0),
+		}})
+		require.NoError(f, err)
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m := &metricsv3.StreamMetricsMessage{}
 		if proto.Unmarshal(data, m) != nil {
@@ -78,5 +87,7 @@ func FuzzReport(f *testing.F) {
 		s.leave(session)
 		require.LessOrEqual(t, s.Status().Totals.Served, uint64(maxValue))
 		require.Len(t, s.Status().Envoys, 1)
+		_, err = json.Marshal(s.Status())
+		require.NoError(t, err, "what one Envoy says must not keep the status of all from being shown")
 	})
 }

@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// lastSecond is 9999-12-31T23:59:59Z: later times have no RFC 3339 form, and are no index's.
+const lastSecond = 253402300799
+
 // Status is what Envoys report. Times are those of the control plane's clock; ages are in seconds.
 type Status struct {
 	// Since is when counting began: totals are what was answered since then, as far as it was reported.
@@ -80,7 +83,7 @@ func (n *node) status(id string, now time.Time) EnvoyStatus {
 		MemoryAllocated: g[memoryAllocated], MemoryPhysical: g[memoryPhysical],
 		ActiveConnections: g[activeConnections], ActiveRequests: g[activeRequests],
 	}
-	if n.latest.known[ads] && n.latest.known[sourceTime] {
+	if n.latest.known[ads] && n.latest.known[sourceTime] && g[sourceTime] <= lastSecond {
 		at := time.Unix(int64(g[sourceTime]), 0).UTC()
 		e.Last.Ads, e.Last.SourceTime = &g[ads], &at
 	}

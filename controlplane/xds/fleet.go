@@ -118,7 +118,7 @@ func (s *Server) close(from *session) {
 	for k, st := range from.subs {
 		if st != nil {
 			v := s.verdicts[k]
-			if !v.suspect.IsZero() && st.owes(v.offered) {
+			if !v.suspect.IsZero() && st.answeredSeq != v.offered.seq && st.owes(v.offered) {
 				v.cutOff = true
 			}
 			st.refresh(v.offered, now)

@@ -20,6 +20,9 @@ import (
 // takes a multiple of it in memory, so the default of 4 MiB would be generous to whoever means harm.
 const maxReceive = 1 << 20
 
+// maxStreams bounds the streams of one connection. An Envoy has two, and a connection of its own; a proxy in between may bundle some.
+const maxStreams = 128
+
 var errStateOfTheWorld = status.Error(codes.Unimplemented,
 	"state-of-the-world xDS is not served: set api_type DELTA_GRPC in the Envoy's ads_config")
 
@@ -64,6 +67,7 @@ func (s *Server) options() []grpc.ServerOption {
 		// A host that vanished or hangs is found out by our own pings: the default is to ask after 2 hours.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}),
 		grpc.MaxRecvMsgSize(maxReceive),
+		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.WaitForHandlers(true),
 		grpc.ForceServerCodecV2(newSharingCodec()),
 	}

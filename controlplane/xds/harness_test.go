@@ -31,7 +31,7 @@ import (
 )
 
 const (
-	patience     = 10 * time.Second // how long a test waits for what must come
+	patience     = time.Minute // how long a test waits for what must come
 	resourceName = "adsidecar"
 )
 

@@ -110,6 +110,46 @@ func TestARequestThatCrossesAPush(t *testing.T) {
 	require.Empty(t, e.out, "the channel may be closed")
 }
 
+// TestWhoHasRejectedAVersionOwesNoAnswerToIt: also if it is about to be sent it again, as a version came out of quarantine meanwhile.
+func TestWhoHasRejectedAVersionOwesNoAnswerToIt(t *testing.T) {
+	clock := newFakeClock()
+	server, err := New(Config{VerdictGrace: time.Second})
+	require.NoError(t, err)
+	server.now, server.after = clock.now, clock.after
+	connect := func() *simulated {
+		e := &simulated{t: t, session: server.open("127.0.0.1:1"), out: make(chan cache.DeltaResponse, 8), again: new(bool)}
+		e.request(&discoveryv3.DeltaDiscoveryRequest{ResourceNamesSubscribe: []string{resourceName}})
+		return e
+	}
+	leave := func(e *simulated) {
+		e.cancel()
+		e.session.OnDeltaStreamClosed(0, nil)
+	}
+	require.NoError(t, server.Publish(index("good")))
+	first, waits := connect(), connect()
+	waits.flush() // and is sent nothing more until it answers
+	first.flush()
+	first.answer(true)
+	require.NoError(t, server.Publish(index("bad")))
+	rejects := connect() // "bad" is on its way
+	leave(first)
+	require.NoError(t, server.Publish(index("other")))
+	other := connect()
+	other.flush()
+	other.answer(false)
+	clock.advance(time.Second)
+	require.Equal(t, "good", server.IndexVersion())
+	leave(other)
+	require.Equal(t, []string{"other"}, server.RetryAll())
+	require.NoError(t, server.Publish(index("bad")))
+	rejects.flush()
+	rejects.answer(false) // what was sent before, which counts
+	require.Len(t, rejects.out, 1, "it is sent again")
+	leave(rejects)
+	leave(waits)
+	require.Equal(t, "good", server.IndexVersion(), "nobody is left to wait for")
+}
+
 // TestASubscriptionChangesWhilePublishing is for the race detector: go-control-plane changes its maps once a watch is cancelled.
 func TestASubscriptionChangesWhilePublishing(t *testing.T) {
 	server, err := New(Config{})

@@ -9,6 +9,11 @@ import (
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/cache/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/server/delta/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"adsidecar/envoy"
 )
 
 // maxNonces bounds the unanswered responses that are remembered for one type on one stream. An Envoy answers each response before
@@ -17,7 +22,7 @@ const maxNonces = 16
 
 // A session is one delta ADS stream. It is the cache and the callbacks of a go-control-plane server of its own, so that whatever
 // happens on the stream is known to belong to it. All fields are guarded by the mutex of the Server but for srv, id, address and
-// opened, which never change.
+// opened, which never change, and asked.
 type session struct {
 	srv     *Server
 	id      uint64
@@ -29,6 +34,8 @@ type session struct {
 	lastSeen time.Time
 	closed   time.Time // zero while connected
 	subs     [kindCount]*subscription
+
+	asked asked // of the stream's goroutine alone
 }
 
 // A subscription is what a session wants and holds of one type.
@@ -230,11 +237,44 @@ func (s *session) OnDeltaStreamClosed(int64, *corev3.Node) { s.srv.close(s) }
 // OnDeltaStreamOpen does nothing: a stream counts once it has sent a request.
 func (s *session) OnDeltaStreamOpen(context.Context, int64, string) error { return nil }
 
-// OnStreamDeltaRequest drops the list of the extensions that are built into an Envoy. Version 1.40 has 516, which are 140 KB of memory,
-// nobody reads them, and go-control-plane keeps the node as long as the stream.
+// OnStreamDeltaRequest is called by the stream's goroutine before anything of the request is kept. It drops what nobody reads of the node,
+// which go-control-plane keeps as long as the stream: the list of the extensions that are built into an Envoy, 140 KB in version 1.40, and
+// the metadata but for one entry. An error ends the stream.
 func (s *session) OnStreamDeltaRequest(_ int64, req *cache.DeltaRequest) error {
 	if n := req.GetNode(); n != nil {
-		n.Extensions = nil
+		n.Extensions, n.DynamicParameters = nil, nil
+		if format, ok := n.GetMetadata().GetFields()[envoy.FormatKey]; ok {
+			n.Metadata = &structpb.Struct{Fields: map[string]*structpb.Value{envoy.FormatKey: format}}
+		} else {
+			n.Metadata = nil
+		}
+	}
+	return s.asked.count(req)
+}
+
+// Limits of what one stream may ask for. An Envoy asks for three types that are served, and for one name of the index.
+const (
+	maxTypes = 32
+	maxNames = 10_000
+)
+
+// asked is what go-control-plane keeps of a stream's requests as long as it lasts.
+type asked struct {
+	types map[string]struct{}
+	names int
+}
+
+func (a *asked) count(req *cache.DeltaRequest) error {
+	a.names += len(req.GetResourceNamesSubscribe()) + len(req.GetInitialResourceVersions())
+	if a.names > maxNames {
+		return status.Errorf(codes.ResourceExhausted, "more than %d resources are asked for on one stream", maxNames)
+	}
+	if a.types == nil {
+		a.types = map[string]struct{}{}
+	}
+	a.types[req.GetTypeUrl()] = struct{}{}
+	if len(a.types) > maxTypes {
+		return status.Errorf(codes.ResourceExhausted, "more than %d types are asked for on one stream", maxTypes)
 	}
 	return nil
 }

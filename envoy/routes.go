@@ -29,7 +29,7 @@ func routeConfiguration(c *gateway.Config) *routev3.RouteConfiguration {
 	var routes []*routev3.Route
 	for _, stage := range stages(c) {
 		routes = append(routes, guarded(adRoute(stage))...)
-		routes = append(routes, healthRoute(stage))
+		routes = append(routes, healthRoutes(stage)...)
 		if c.Users != nil {
 			routes = append(routes, usersRoutes(stage)...)
 		}
@@ -136,10 +136,13 @@ func adRoute(stage string) *routev3.Route {
 	}
 }
 
-func healthRoute(stage string) *routev3.Route {
-	return &routev3.Route{
+func healthRoutes(stage string) []*routev3.Route {
+	path := func() *routev3.RouteMatch {
+		return &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Path{Path: stage + healthPath}}
+	}
+	healthy := &routev3.Route{
 		Name:  "health",
-		Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Path{Path: stage + healthPath}},
+		Match: path(),
 		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{
 			Status: 200,
 			Body:   inline(`{"status":"healthy"}`),
@@ -147,6 +150,14 @@ func healthRoute(stage string) *routev3.Route {
 		TypedPerFilterConfig: public(),
 		ResponseHeadersToAdd: append(constantHeaders(), header("content-type", "application/json")),
 	}
+	otherMethod := &routev3.Route{
+		Name:                 "health.other_method",
+		Match:                path(),
+		Action:               directResponse(405),
+		TypedPerFilterConfig: public(),
+		ResponseHeadersToAdd: []*corev3.HeaderValueOption{header("allow", "GET, HEAD")},
+	}
+	return []*routev3.Route{only(healthy, "GET|HEAD"), otherMethod}
 }
 
 func upstreamRoute(r *gateway.Route, u *gateway.Upstream, stage string) *routev3.Route {

@@ -46,8 +46,11 @@ var ownStats = []string{
 	"wasm.", "server.",
 }
 
-// statsConfig limits which statistics are made at all: nil, Envoy's default, is all of them. What is not made is not on the admin
-// address either, where one looks for what is wrong with a cluster, so it is a choice.
+// clusterStats are those of a cluster that say whether it answers, for who looks at the admin address in an outage: RE2, of the whole name.
+const clusterStats = `cluster\..+\.(membership_(total|healthy)|upstream_cx_(total|connect_fail)|upstream_rq_(total|active|timeout|5xx|pending_overflow)|ssl\.(handshake|connection_error|fail_.*))`
+
+// statsConfig limits which statistics are made at all: nil, Envoy's default, is all of them, some 150 for each cluster. What is not made is
+// not on the admin address either.
 func statsConfig(stats string) *metricsv3.StatsConfig {
 	if stats != gateway.StatsOwn {
 		return nil
@@ -56,5 +59,8 @@ func statsConfig(stats string) *metricsv3.StatsConfig {
 	for _, prefix := range ownStats {
 		list.Patterns = append(list.Patterns, &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: prefix}})
 	}
+	list.Patterns = append(list.Patterns, &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_SafeRegex{
+		SafeRegex: &matcherv3.RegexMatcher{Regex: clusterStats},
+	}})
 	return &metricsv3.StatsConfig{StatsMatcher: &metricsv3.StatsMatcher{StatsMatcher: &metricsv3.StatsMatcher_InclusionList{InclusionList: list}}}
 }

@@ -236,12 +236,12 @@ type Envoy struct {
 	MaxHeapMiB uint64 `yaml:"max_heap_mib"`
 	// MaxConnections is the limit over all listeners.
 	MaxConnections uint64 `yaml:"max_connections"`
-	// Stats says which statistics the Envoy makes, at its admin address and in what it reports to the control plane: StatsAll or StatsOwn.
+	// Stats says which statistics the Envoy makes, at its admin address and in what it reports to the control plane: StatsOwn or StatsAll.
 	Stats string `yaml:"stats"`
 }
 
 // Values of Envoy.Stats.
 const (
+	StatsOwn = "own" // the filter's, the listener's and the process's, and of a cluster what says whether it answers
 	StatsAll = "all" // Envoy's default
-	StatsOwn = "own" // the filter's, the listener's and the process's: nothing of a cluster
 )

@@ -112,6 +112,6 @@ func baseline() Config {
 		Guards: Guards{MaxRemovedShare: 1},
 		XDS:    XDS{Address: "127.0.0.1:18000", VerdictGrace: seconds(10)},
 		Admin:  Admin{Address: "127.0.0.1:18001"},
-		Envoy:  Envoy{AdminAddress: "127.0.0.1:9901", Cluster: "adsidecar", MaxConnections: 50000, Stats: StatsAll},
+		Envoy:  Envoy{AdminAddress: "127.0.0.1:9901", Cluster: "adsidecar", MaxConnections: 50000, Stats: StatsOwn},
 	}
 }

@@ -49,7 +49,7 @@ func (p *parser) validate(c *Config) {
 	p.check(len(c.Envoy.NodeID) <= 255, "envoy.node_id", "is longer than 255 bytes")
 	p.check(c.Envoy.Cluster != "", "envoy.cluster", "is empty")
 	p.check(c.Envoy.MaxConnections > 0 && c.Envoy.MaxConnections <= 100_000_000, "envoy.max_connections", "is not between 1 and 100,000,000")
-	p.check(c.Envoy.Stats == StatsAll || c.Envoy.Stats == StatsOwn, "envoy.stats", "%q is neither %s nor %s", c.Envoy.Stats, StatsAll, StatsOwn)
+	p.check(c.Envoy.Stats == StatsOwn || c.Envoy.Stats == StatsAll, "envoy.stats", "%q is neither %s nor %s", c.Envoy.Stats, StatsOwn, StatsAll)
 	p.check(c.Envoy.MaxHeapMiB <= 16<<20, "envoy.max_heap_mib", "is more than 16 TiB")
 }
 

@@ -18,22 +18,22 @@ import (
 )
 
 // newGuard decides who may use the admin address. The verifier is to run; it is nil without a user pool.
-func newGuard(ctx context.Context, c *gateway.Admin, metrics prometheus.Registerer, log *zap.Logger) (*access.Guard, *token.Verifier, error) {
+func newGuard(ctx context.Context, c *gateway.Admin, metrics prometheus.Registerer, logs program.Logs) (*access.Guard, *token.Verifier, error) {
 	config := access.Config{
 		Address: c.Address, Name: c.Name, TLS: c.TLS != nil, TokensFile: c.TokensFile,
-		TrustedHops: int(c.TrustedHops), Logger: log,
+		TrustedHops: int(c.TrustedHops), Logger: logs.Log, Audit: logs.Audit,
 	}
 	var verifier *token.Verifier
 	if c.Cognito != nil {
 		var err error
 		verifier, err = token.New(token.Config{
 			Issuer: c.Cognito.Issuer, JWKSURL: c.Cognito.JWKSURL, ClientIDs: []string{c.Cognito.ClientID}, Uses: []string{"access", "id"},
-			Registerer: metrics, Subsystem: "admin", Logger: log,
+			Registerer: metrics, Subsystem: "admin", Logger: logs.Log,
 		})
 		if err != nil {
 			return nil, nil, fmt.Errorf("admin.cognito: %w", err)
 		}
-		pool, err := operatorsPool(ctx, c.Cognito)
+		pool, err := operatorsPool(ctx, c.Cognito, logs.Log)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -48,13 +48,13 @@ func newGuard(ctx context.Context, c *gateway.Admin, metrics prometheus.Register
 }
 
 // operatorsPool signs operators in; it never signs anybody up.
-func operatorsPool(ctx context.Context, c *gateway.AdminCognito) (*cognito.Pool, error) {
+func operatorsPool(ctx context.Context, c *gateway.AdminCognito, log *zap.Logger) (*cognito.Pool, error) {
 	secret, err := program.ReadSecret("admin.cognito.client_secret_file", c.ClientSecretFile)
 	if err != nil {
 		return nil, err
 	}
 	pool := c.Pool()
-	aws, err := awsclient.Load(ctx, pool.Region(), pool.Endpoint)
+	aws, err := awsclient.Load(ctx, pool.Region(), pool.Endpoint, log)
 	if err != nil {
 		return nil, fmt.Errorf("admin.cognito: %w", err)
 	}

@@ -64,7 +64,7 @@ func TestAdminByTLSSpeaksWhatItNegotiates(t *testing.T) {
 			defer transport.CloseIdleConnections()
 			ask, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+listener.Addr().String(), http.NoBody)
 			require.NoError(t, err)
-			answer, err := (&http.Client{Transport: transport, Timeout: 20 * time.Second}).Do(ask)
+			answer, err := (&http.Client{Transport: transport, Timeout: patience}).Do(ask)
 			require.NoError(t, err)
 			body, err := io.ReadAll(answer.Body)
 			require.NoError(t, err)

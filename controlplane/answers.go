@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"go.uber.org/zap"
-
 	"adsidecar/controlplane/admin"
 	"adsidecar/controlplane/api"
 	"adsidecar/controlplane/console"
@@ -15,16 +13,18 @@ import (
 	"adsidecar/controlplane/revision"
 	"adsidecar/controlplane/xds"
 	"adsidecar/envoy/gateway"
+	"adsidecar/internal/program"
 )
 
 // answer returns what needs no credentials, and what does: the API, the console, and what admin has of it.
 func answer(
 	ctx context.Context, c *gateway.Config, answers admin.Config, loop *publish.Loop, operators *revision.Service, fleet *xds.Server,
-	reported *counters.Service, log *zap.Logger,
+	reported *counters.Service, logs program.Logs,
 ) (public *http.ServeMux, protected http.Handler, err error) {
+	ofAPI := logs.Named("api")
 	v1, err := api.Handler(api.Config{
 		History: operators, Publisher: api.NewPublisher(loop, operators), Fleet: fleet, Counters: reported,
-		MaxIndexBytes: c.Campaigns.MaxIndexMiB << 20, Done: ctx.Done(), Logger: log.Named("api"),
+		MaxIndexBytes: c.Campaigns.MaxIndexMiB << 20, Done: ctx.Done(), Logger: ofAPI.Log, Audit: ofAPI.Audit,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("api: %w", err)
@@ -33,7 +33,7 @@ func answer(
 	below := http.NewServeMux()
 	below.Handle("/api/v1/", v1)
 	below.Handle("/api/v1/status", status)
-	pages, err := console.Handler(console.Config{API: below, Logger: log.Named("console")})
+	pages, err := console.Handler(console.Config{API: below, Logger: logs.Log.Named("console")})
 	if err != nil {
 		return nil, nil, fmt.Errorf("console: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"adsidecar/controlplane/admin"
 	"adsidecar/controlplane/counters"
 	"adsidecar/controlplane/publish"
+	"adsidecar/internal/program"
 )
 
 const (
@@ -30,20 +32,25 @@ const (
 // and what it protects. It returns when an index is published.
 func adminAddress(t *testing.T) http.Handler {
 	t.Helper()
+	return adminAddressWith(t, program.Logs{Log: zap.NewNop(), Audit: zap.NewNop()})
+}
+
+func adminAddressWith(t *testing.T, logs program.Logs) http.Handler {
+	t.Helper()
 	c := offline(t)
 	c.XDS.Address, c.Admin.Address = "127.0.0.1:0", "192.0.2.1:443"
 	tokens := filepath.Join(t.TempDir(), "tokens")
 	require.NoError(t, os.WriteFile(tokens, []byte("olaf operator "+operatorToken+"\nvera viewer "+viewerToken+"\n"), 0o600))
 	c.Admin.Insecure, c.Admin.TokensFile = true, tokens
 
-	metrics, log := prometheus.NewRegistry(), zap.NewNop()
+	metrics, log := prometheus.NewRegistry(), logs.Log
 	reported, err := counters.New(counters.Config{Logger: log, Registerer: metrics})
 	require.NoError(t, err)
 	fleet, err := newFleet(c, reported, metrics, log)
 	require.NoError(t, err)
 	src, _, err := openSource(&c.Campaigns, log)
 	require.NoError(t, err)
-	guard, _, err := newGuard(t.Context(), &c.Admin, metrics, log)
+	guard, _, err := newGuard(t.Context(), &c.Admin, metrics, logs)
 	require.NoError(t, err)
 	operators, end, err := openOperators(t.Context(), &c.Campaigns, metrics, log)
 	require.NoError(t, err)
@@ -61,12 +68,12 @@ func adminAddress(t *testing.T) http.Handler {
 		require.NoError(t, group.Wait())
 		require.NoError(t, end())
 	})
-	require.Eventually(t, loop.Ready, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, loop.Ready, patience, 5*time.Millisecond)
 	public, protected, err := answer(ctx, c, admin.Config{
 		Status:   func() any { return newStatus(time.Now(), loop, fleet, reported) },
 		Ready:    func() error { return ready(loop) },
 		Gatherer: metrics, Logger: log,
-	}, loop, operators, fleet, reported, log)
+	}, loop, operators, fleet, reported, logs)
 	require.NoError(t, err)
 	return guard.Handler(public, protected)
 }
@@ -150,6 +157,35 @@ func TestWhereEverythingBelongs(t *testing.T) {
 			require.Contains(t, w.Body.String(), tc.body)
 			require.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"))
 		})
+	}
+}
+
+// TestEachChangeIsAudited: a flood of changes has all of its lines, at a level that shows none of the log's.
+func TestEachChangeIsAudited(t *testing.T) {
+	lines := filepath.Join(t.TempDir(), "log")
+	out, err := os.Create(lines)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, out.Close()) })
+	logs, err := program.NewLogs("error", out)
+	require.NoError(t, err)
+	h := adminAddressWith(t, logs)
+	const changes = 150 // more than the log has of one message in a second
+	for i := range changes {
+		id := "ad-" + strconv.Itoa(i)
+		r := httptest.NewRequestWithContext(t.Context(), "PUT", "/api/v1/campaigns/"+id,
+			strings.NewReader(`{"id":"`+id+`","video_url":"https://example.com/v","country":"us","lang":"eng","start_hour":0,"end_hour":24}`))
+		r.Host = "localhost"
+		r.Header.Set("Authorization", "Bearer "+operatorToken)
+		r.Header.Set("Content-Type", jsonType)
+		r.Header.Set("If-None-Match", "*")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		require.Equal(t, http.StatusCreated, w.Code, w.Body)
+	}
+	written, err := os.ReadFile(lines)
+	require.NoError(t, err)
+	for _, message := range []string{"change", "change made"} {
+		require.Equal(t, changes, strings.Count(string(written), `"message":"`+message+`","who":"olaf"`), message)
 	}
 }
 

@@ -170,6 +170,7 @@ func (s *session) load(ctx context.Context, in *input, o client.ImportOptions) e
 	if err != nil {
 		return err
 	}
+	s.stored = a.Value.Revision != 0
 	if s.json {
 		return printJSON(s.out, a.JSON)
 	}
@@ -180,6 +181,11 @@ func (s *session) load(ctx context.Context, in *input, o client.ImportOptions) e
 	}
 	if err != nil {
 		return err
+	}
+	if note := a.Value.Note; note != "" {
+		if err := say(s.out, "%s", note); err != nil {
+			return err
+		}
 	}
 	switch i := a.Value; {
 	case o.DryRun:
@@ -242,6 +248,10 @@ func printDiff(w io.Writer, d *apiv1.Diff) error {
 }
 
 func printSums(w io.Writer, d *apiv1.Diff) error {
-	return say(w, "Ads: %d added, %d changed, %d removed. Keys affected: %d. Index: %d bytes, was %d.",
-		d.Added, d.Changed, d.Removed, d.Keys, d.BytesAfter, d.BytesBefore)
+	later := ""
+	if d.KeysLater > 0 {
+		later = fmt.Sprintf(", and up to %d more after the next two weeks", d.KeysLater)
+	}
+	return say(w, "Ads: %d added, %d changed, %d removed. Keys affected: %d%s. Index: %d bytes, was %d.",
+		d.Added, d.Changed, d.Removed, d.Keys, later, d.BytesAfter, d.BytesBefore)
 }

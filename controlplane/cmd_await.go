@@ -20,6 +20,7 @@ const awaitHelp = "\nThe command waits until it is published, 5 seconds at most,
 
 // awaitPublished waits until a version is published, and says whether it is. That it is not yet is no error; that it cannot be is one.
 func (s *session) awaitPublished(ctx context.Context, version string) error {
+	s.told = true
 	limit, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	var last *apiv1.Summary

@@ -169,6 +169,7 @@ func (s *session) each(ctx context.Context, ids []string, done string, do func(i
 
 // saved says what was done. A change that asked for what is there already has left the revision that was there before.
 func (s *session) saved(id, done string, before uint64, a client.Answer[apiv1.Saved]) error {
+	s.stored = s.stored || a.Value.Revision != before
 	if s.json {
 		return printJSON(s.out, a.JSON)
 	}

@@ -20,7 +20,7 @@ func (o *explainOptions) asked(cmd *cobra.Command) bool {
 	if o.campaigns != "" || o.lastGood {
 		return false
 	}
-	return o.live || cmd.Flags().Changed("server") || os.Getenv(serverVariable) != ""
+	return o.live || o.published || cmd.Flags().Changed("server") || os.Getenv(serverVariable) != ""
 }
 
 // explainAsked explains what the control plane has in force, its operators' changes included. at is zero for now.
@@ -46,7 +46,7 @@ func explainAsked(ctx context.Context, r *remote, o explainOptions, at time.Time
 	}
 	for _, turn := range e.Cycle {
 		if turn < 0 || turn >= len(e.Eligible) {
-			return failure(&client.FormatError{Err: errors.New("cycle: names an ad that is not there")})
+			return failure(&client.FormatError{Err: errNoAdOfTurn})
 		}
 	}
 	if err := say(stdout, "document: what is in force at %s", c.Server()); err != nil {
@@ -61,9 +61,11 @@ func explainAsked(ctx context.Context, r *remote, o explainOptions, at time.Time
 	return err
 }
 
+var errNoAdOfTurn = errors.New("cycle: names an ad that is not there")
+
 // sayAhead says that what is explained is not what games get, and why.
 func sayAhead(ctx context.Context, c *client.Client, published string, stdout io.Writer) error {
-	text := "This is not published: games get version " + published + "."
+	text := "This is not published: games get version " + published + ", which --published shows."
 	if published == "" {
 		text = "This is not published: nothing is."
 	}

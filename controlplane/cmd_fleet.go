@@ -26,6 +26,7 @@ func fleetCommand(r remote) *cobra.Command {
 			return errors.Join(err, printJSON(s.out, a.JSON))
 		}
 		f := &a.Value
+		s.told = true
 		if err := say(s.out, "Index %s: %d in sync, %d behind, %d gone.", orDash(short(f.Version)), f.InSync, f.Behind, f.Gone); err != nil {
 			return err
 		}

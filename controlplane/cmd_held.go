@@ -20,6 +20,7 @@ func heldCommand(r remote) *cobra.Command {
 		Example: "  adsidecar held\n  adsidecar held confirm 77d0e1c4f928 --comment \"the winter campaigns are over\"",
 		Args:    program.NoArguments,
 	}, func(ctx context.Context, s *session, _ []string) error {
+		s.told = true
 		a, err := s.Held(ctx)
 		var refused *client.Error
 		switch {
@@ -77,8 +78,9 @@ func decideCommand(
 		Long:        long,
 		Example:     "  adsidecar held " + name + " 77d0e1c4f928",
 		Args:        word("the version that is held"),
-		Annotations: map[string]string{commentHelp: "Why: it is kept until the next decision, and written to the log."},
+		Annotations: map[string]string{commentHelp: "Why: it is kept with the decision."},
 	}, func(ctx context.Context, s *session, args []string) error {
+		s.told = true // the decision is followed in a moment: what is so now is from before it
 		version, err := s.held(ctx, args[0])
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,21 +13,27 @@ import (
 	"adsidecar/internal/program"
 )
 
-// defaultHistory is how many revisions are listed where nobody says.
+// defaultHistory is how many revisions or actions are listed where nobody says.
 const defaultHistory = 20
 
 func historyCommand(r remote) *cobra.Command {
 	var limit int
+	var actions bool
 	cmd := &cobra.Command{
 		Use:   "history [REVISION [REVISION]]",
-		Short: "List the operators' changes, or what one or several of them changed.",
+		Short: "List the operators' changes, what one or several of them changed, or who rolled back.",
 		Long: "List the operators' changes, the newest first, or what one of them changed, or all after one up to another: a + is a\n" +
-			"campaign that was added, a - one that was removed, a ~ one that was changed. 0 is before all of them. With -o json each\n" +
-			"page is one JSON value.",
-		Example: "  adsidecar history\n  adsidecar history 41\n  adsidecar history 38 41",
+			"campaign that was added, a - one that was removed, a ~ one that was changed. 0 is before all of them.\n" +
+			"With --actions list what they did about the published version instead: rollbacks and resumes, and what they confirmed or\n" +
+			"refused of what a guard held. With -o json each page is one JSON value.",
+		Example: "  adsidecar history\n  adsidecar history 41\n  adsidecar history 38 41\n  adsidecar history --actions",
 	}
+	cmd.Flags().BoolVar(&actions, "actions", false, "List rollbacks, resumes, and decisions on held versions instead of changes.")
 	cmd.Flags().IntVar(&limit, "limit", defaultHistory, "How many at most; 0: all. Of revisions that are named: all, unless it is given.")
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if actions && len(args) > 0 {
+			return program.Misused(fmt.Errorf("--actions: takes no revision, got %q", args))
+		}
 		if len(args) > 2 {
 			return program.Misused(fmt.Errorf("history takes the numbers of at most two revisions, got %q\n\n%s", args, cmd.UsageString()))
 		}
@@ -35,6 +42,9 @@ func historyCommand(r remote) *cobra.Command {
 	return r.command(cmd, func(ctx context.Context, s *session, args []string) error {
 		if limit < 0 {
 			return program.Misused(errors.New("--limit: must not be negative"))
+		}
+		if actions {
+			return s.actions(ctx, limit)
 		}
 		if len(args) == 0 {
 			return s.history(ctx, limit)
@@ -74,7 +84,7 @@ func (s *session) history(ctx context.Context, limit int) error {
 			continue
 		}
 		for _, v := range page.Value.Items {
-			t.row(v.Number, moment(v.At), v.Who, kindText(&v), v.Changes, v.Comment)
+			t.row(v.Number, moment(v.At), v.Who, kindText(&v), changesText(&v), v.Comment)
 			shown++
 		}
 	}
@@ -92,6 +102,44 @@ func kindText(v *apiv1.Revision) string {
 		return fmt.Sprintf("%s of %d", v.Kind, v.Reverts)
 	}
 	return v.Kind
+}
+
+// changesText names the first campaigns of a revision, if it says them.
+func changesText(v *apiv1.Revision) string {
+	if len(v.FirstIDs) == 0 {
+		return count(v.Changes, "campaign")
+	}
+	text := strings.Join(v.FirstIDs, ", ")
+	if more := v.Changes - len(v.FirstIDs); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+func (s *session) actions(ctx context.Context, limit int) error {
+	t, shown := newTable("TIME", "WHO", "KIND", "VERSION", "IN PLACE OF", "COMMENT"), 0
+	for page, err := range s.Actions(ctx, limit) {
+		if err != nil {
+			return err
+		}
+		if s.json {
+			if err := printJSON(s.out, page.JSON); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, a := range page.Value.Items {
+			t.row(moment(a.At), a.Who, a.Kind, short(a.Version), short(a.Base), a.Comment)
+			shown++
+		}
+	}
+	switch {
+	case s.json:
+		return nil
+	case shown == 0:
+		return say(s.out, "No rollback, resume, or decision on a held version is known.")
+	}
+	return t.print(s.out)
 }
 
 func (s *session) revision(ctx context.Context, number uint64, limit int) error {
@@ -189,13 +237,17 @@ func revertCommand(r remote) *cobra.Command {
 
 func versionsCommand(r remote) *cobra.Command {
 	return r.command(&cobra.Command{
-		Use:   "versions",
-		Short: "List the published versions.",
-		Long: "List the published versions, the newest first. Each of them can be rolled back to. Commands take a version's beginning too,\n" +
-			"of 6 characters or more.",
-		Example: "  adsidecar versions",
-		Args:    program.NoArguments,
-	}, func(ctx context.Context, s *session, _ []string) error {
+		Use:   "versions [VERSION]",
+		Short: "List the published versions, or show one.",
+		Long: "List the published versions, the newest first, or show what one tells of itself: the ads that were rejected, and cycles\n" +
+			"that were cut, whose weights ask for more turns than a cycle may have. Each version can be rolled back to. Commands take\n" +
+			"a version's beginning too, of 6 characters or more.",
+		Example: "  adsidecar versions\n  adsidecar versions 1f0c93d2a5b6",
+		Args:    atMostAVersion,
+	}, func(ctx context.Context, s *session, args []string) error {
+		if len(args) == 1 {
+			return s.version(ctx, args[0])
+		}
 		a, err := s.Versions(ctx)
 		if err != nil || s.json {
 			return errors.Join(err, printJSON(s.out, a.JSON))
@@ -203,10 +255,10 @@ func versionsCommand(r remote) *cobra.Command {
 		if len(a.Value.Items) == 0 {
 			return say(s.out, "Nothing was published yet.")
 		}
-		t := newTable("VERSION", "PUBLISHED", "NOW", "REVISION", "ADS", "REJECTED", "KEYS", "BYTES", "DOCUMENT")
+		t := newTable("VERSION", "PUBLISHED", "NOW", "REVISION", "ADS", "REJECTED", "CUT", "KEYS", "BYTES", "DOCUMENT")
 		for i := range a.Value.Items {
 			v := &a.Value.Items[i]
-			t.row(short(v.Version), moment(v.PublishedAt), nowText(v), v.Revision, v.Ads, v.Rejected, v.Keys, v.Bytes, short(v.Document))
+			t.row(short(v.Version), moment(v.PublishedAt), nowText(v), v.Revision, v.Ads, v.Rejected, v.CutCycles, v.Keys, v.Bytes, short(v.Document))
 		}
 		return t.print(s.out)
 	})
@@ -231,7 +283,7 @@ func rollbackCommand(r remote) *cobra.Command {
 			"\"adsidecar resume\"." + awaitHelp,
 		Example:     "  adsidecar versions\n  adsidecar rollback 1f0c93d2a5b6 --comment \"no ads in France\"",
 		Args:        word("a version"),
-		Annotations: map[string]string{commentHelp: "Why: it is kept with the pin, as long as that lasts, and written to the log."},
+		Annotations: map[string]string{commentHelp: "Why: it is kept with the rollback."},
 	}, func(ctx context.Context, s *session, args []string) error {
 		version, err := s.versions(ctx, args[0])
 		if err != nil {
@@ -254,8 +306,9 @@ func resumeCommand(r remote) *cobra.Command {
 		Short:       "End a rollback: publish what is newest again.",
 		Example:     "  adsidecar resume",
 		Args:        program.NoArguments,
-		Annotations: map[string]string{commentHelp: "Why: it is written to the log."},
+		Annotations: map[string]string{commentHelp: "Why: it is kept with the resume."},
 	}, func(ctx context.Context, s *session, _ []string) error {
+		s.told = true // as after a decision on what is held: see decideCommand
 		a, err := s.Resume(ctx, s.comment)
 		if err != nil || s.json {
 			return errors.Join(err, printJSON(s.out, a.JSON))

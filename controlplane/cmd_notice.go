@@ -9,6 +9,34 @@ import (
 	"adsidecar/controlplane/client"
 )
 
+// tell ends a command with what keeps campaigns from being published, and, if it has changed some, that these changes are not either. It
+// says that to people, on stderr, whatever the output is; that it cannot find out is no failure of the command.
+func (s *session) tell(ctx context.Context) {
+	if s.told || ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	a, err := s.Summary(ctx)
+	if err != nil {
+		if s.stored { // of a list there may be nothing to say
+			_ = say(s.err, "Whether the change is published is not known: %s", err)
+		}
+		return
+	}
+	now := a.Value
+	if s.stored {
+		now.RevisionError = "" // it may be that of a revision which the change mends; the answer to the change says it of the change
+		switch {
+		case now.Pin != nil:
+			_ = say(s.err, "The change is stored, but not published while a version is pinned.")
+		case now.Held != nil: // which may be from before the change
+			_ = say(s.err, "The change is stored, but a guard may keep it from being published.")
+		}
+	}
+	_ = sayAll(s.err, noticesOf(&now)) // the command has done what it is for
+}
+
 // notices say what keeps the newest campaigns from being published: the pin, what a guard holds, and a revision that cannot be compiled.
 func notices(ctx context.Context, c *client.Client) []string {
 	a, err := c.Summary(ctx)
@@ -25,6 +53,13 @@ func noticesOf(s *apiv1.Summary) []string {
 	}
 	if s.Held != nil {
 		all = append(all, heldNotice(*s.Held))
+	}
+	if s.OperatorsError != "" {
+		all = append(all, storeNotice(s))
+	}
+	if s.UnreadableRows > 0 {
+		all = append(all, fmt.Sprintf("Unreadable: %d of the operators' campaigns cannot be read; neither they nor the source's campaigns of their IDs are served. "+
+			"The log has the first of them.", s.UnreadableRows))
 	}
 	if s.Stuck() {
 		all = append(all, fmt.Sprintf(`Not compiled: revision %d; %d is the last that is. %s. "adsidecar revert %d" undoes it.`,
@@ -69,6 +104,15 @@ func instead(s *apiv1.Summary) string {
 		return "nothing is"
 	}
 	return "version " + short(s.Version) + " is"
+}
+
+// storeNotice tells that this control plane may not know what operators say by now.
+func storeNotice(s *apiv1.Summary) string {
+	since := "since the control plane started"
+	if !s.OperatorsReadAt.IsZero() {
+		since = "since " + moment(s.OperatorsReadAt)
+	}
+	return fmt.Sprintf("Not read: the operators' store, %s: %s. What others have changed since is not known to this control plane.", since, s.OperatorsError)
 }
 
 func heldNotice(h apiv1.Held) string {

@@ -56,8 +56,10 @@ type session struct {
 	json    bool
 	verbose bool
 	comment string
-	// patience is how long a command waits until what it decided is published.
+	// patience is how long a command that has done its work waits to learn what is published, or until what it decided is.
 	patience time.Duration
+	// stored says that the command has changed campaigns; told that it has said itself, or what it is for says, what is published.
+	stored, told bool
 }
 
 // command makes cmd one that asks a control plane. Each command has a remote of its own.
@@ -79,7 +81,11 @@ func (r remote) command(cmd *cobra.Command, run func(ctx context.Context, s *ses
 			return err
 		}
 		defer s.Close()
-		if err = failure(run(cmd.Context(), s, args)); conflicted(err) {
+		err = failure(run(cmd.Context(), s, args))
+		if err == nil || s.stored {
+			s.tell(cmd.Context())
+		}
+		if conflicted(err) {
 			return program.ExitWith(exitConflict, err)
 		}
 		return err

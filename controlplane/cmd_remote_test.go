@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -122,10 +121,7 @@ func TestToken(t *testing.T) {
 
 // TestNoAnswer: what to check is said where there is no answer to say it.
 func TestNoAnswer(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	refusing := "http://" + listener.Addr().String()
-	require.NoError(t, listener.Close())
+	const refusing = "http://127.0.0.1:1" // a port that was free a moment ago may be somebody else's
 	plain := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(plain.Close)
 	encrypted := httptest.NewUnstartedServer(http.NotFoundHandler())
@@ -179,7 +175,7 @@ func TestALargeDocumentIsStreamed(t *testing.T) {
 		case <-arrived:
 			_, _ = io.WriteString(writer, rest[1:])
 			_ = writer.Close()
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			_ = writer.CloseWithError(fmt.Errorf("nothing arrived"))
 		}
 	}()
@@ -213,7 +209,7 @@ func TestInputOfAFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(`{"ads":[]}`), 0o600))
 	f := newFakeAPI(t, map[string]reply{"POST /document": {200, "{}"}})
 	require.Equal(t, 0, runCommand(t, "", "campaigns", "apply", "-f", file, "--server", f.URL).code)
-	require.Equal(t, []string{"POST /document\n  {\"ads\":[]}"}, f.seen())
+	require.Equal(t, []string{"POST /document\n  {\"ads\":[]}", "GET /summary"}, f.seen())
 }
 
 // TestHelpOfEveryCommand: each says what it is for and shows how it is used, and none takes a token.

@@ -16,54 +16,6 @@ import (
 
 var update = flag.Bool("update", false, "write the transcripts anew")
 
-const secretToken = "s3cr3t-t0ken"
-
-var (
-	evening = time.Date(2026, 12, 24, 20, 30, 15, 0, time.UTC)
-	hostile = "a\x1b[31m\tred\u202e\u009b2J\n" // what a terminal would obey
-
-	spring   = json.RawMessage(`{"id":"spring","name":"Spring sale","video_url":"https://v/s","country":"us","lang":"eng","start_hour":8,"end_hour":20,"weight":3,"days":["mon","fri"],"time_zone":"America/New_York"}`)
-	springBy = apiv1.Campaign{
-		ID: "spring", Origin: apiv1.FromOperator, State: apiv1.Running, Campaign: spring, Overrides: true, ETag: `"7-ab"`, Revision: 7,
-		NextEligible: evening.Truncate(time.Minute), EligibleNow: true,
-	}
-	night = apiv1.Campaign{
-		ID: "night", Origin: apiv1.FromSource, State: apiv1.Paused, ETag: `"0-cd"`, PausedByOperator: true, NextEligible: evening.Truncate(time.Minute),
-		Campaign: json.RawMessage(`{"id":"night","name":` + quoted(hostile) + `,"video_url":"https://v/n","country":"*","lang":"fre","start_hour":0,"end_hour":24,"priority":-5}`),
-	}
-	saved  = apiv1.Saved{Revision: 8, Note: "The source's campaign is served again."}
-	diffed = apiv1.Diff{
-		Added: 1, Changed: 1, Removed: 3, Keys: 4, BytesBefore: 1000, BytesAfter: 900,
-		Ads: []apiv1.AdChange{
-			{ID: "new", After: spring},
-			{ID: "old", Before: spring},
-			{ID: "other", Before: json.RawMessage(`{"id":"other","weight":1,"name":"x"}`), After: json.RawMessage(`{"id":"other","weight":3,"days":["mon"]}`)},
-		},
-	}
-	conflict = apiv1.Conflict{
-		Message: "It was changed meanwhile.", Code: "revision_conflict", Present: &springBy,
-		Changed: []apiv1.FieldChange{{Field: "weight", Before: json.RawMessage("5"), After: json.RawMessage("3")}, {Field: "name", Before: json.RawMessage(`"\u202e"`), After: json.RawMessage("null")}},
-	}
-	invalid = apiv1.Invalid{
-		Message: "The document has invalid campaigns.", Code: "invalid_document", More: 2,
-		Fields: []apiv1.FieldError{{Field: "end_hour", Code: "out_of_range", Message: "must be 0 to 24, is 25", Row: 2, Line: 14, ID: hostile}, {Code: "malformed", Message: "is no object", Row: 3}, {Field: "lang", Code: "missing_field", Message: "lang: is missing"}},
-	}
-)
-
-func quoted(s string) string {
-	text, _ := json.Marshal(s)
-	return string(text)
-}
-
-func refusal(status int, code, message string) reply {
-	return reply{status, map[string]string{"code": code, "message": message}}
-}
-
-// lined is an answer line by line.
-type lined []string
-
-func page[T any](items ...T) apiv1.Page[T] { return apiv1.Page[T]{Items: items, Total: len(items)} }
-
 type commandCase struct {
 	args    string
 	stdin   string
@@ -79,6 +31,8 @@ func TestCommands(t *testing.T) {
 		shaOld  = "1f0c93ffffffffffffffffffffffffff"
 		shaHeld = "77d0e1c4f9280123456789abcdef0123"
 	)
+	pinned := reply{200, apiv1.Summary{Version: "v3", Pin: &apiv1.Pin{Version: "v3", Who: "kim", Comment: hostile, Waiting: "v4"}}}
+	heldBack := reply{200, apiv1.Summary{Version: "v3", Held: &apiv1.Held{Version: "v4", Base: "v3", Reason: "max_removed_share"}}}
 	known := reply{200, page(apiv1.Version{Version: shaNew, Published: true}, apiv1.Version{Version: shaOld})}
 	cases := map[string]commandCase{
 		"list": {args: "campaigns list", replies: map[string]reply{"GET /campaigns?limit=500": {200, page(springBy, night)}}},
@@ -150,8 +104,11 @@ func TestCommands(t *testing.T) {
 			"GET /campaigns/night": {200, night}, "DELETE /campaigns/night": refusal(409, "from_source", "This campaign comes from the source and cannot be deleted here, but paused."),
 			"GET /campaigns/spring": refusal(404, "campaign_not_found", "There is no such campaign."),
 		}},
-		"apply an invalid document":      {args: "campaigns apply -f -", stdin: `{"ads":[]}`, replies: map[string]reply{"POST /document": {422, invalid}}},
-		"dry run of a document":          {args: "campaigns apply -f - --dry-run", stdin: `{"ads":[]}`, replies: map[string]reply{"POST /document?dry_run=true": {200, apiv1.Imported{DryRun: true, Base: 41, Diff: diffed}}}},
+		"apply an invalid document": {args: "campaigns apply -f -", stdin: `{"ads":[]}`, replies: map[string]reply{"POST /document": {422, invalid}}},
+		"dry run of a document":     {args: "campaigns apply -f - --dry-run", stdin: `{"ads":[]}`, replies: map[string]reply{"POST /document?dry_run=true": {200, apiv1.Imported{DryRun: true, Base: 41, Diff: diffed}}}},
+		"dry run of a flight far ahead": {args: "campaigns apply -f - --dry-run", stdin: `{"ads":[]}`, replies: map[string]reply{
+			"POST /document?dry_run=true": {200, apiv1.Imported{DryRun: true, Base: 41, Diff: apiv1.Diff{Added: 1, KeysLater: 3, BytesBefore: 1000, BytesAfter: 1000}}},
+		}},
 		"dry run of a campaign":          {args: "campaigns apply -f - --dry-run -o json", stdin: `{"id":"a"}`, replies: map[string]reply{"POST /document?dry_run=true": {200, `{"dry_run":true}`}}},
 		"dry run of what has a revision": {args: "campaigns apply -f - --dry-run --if-revision 7", stdin: `{"ads":[]}`},
 		"apply what a dry run showed": {args: "campaigns apply -f - --if-revision 41", stdin: `{"ads":[{"id":"a"}]}`, replies: map[string]reply{
@@ -185,9 +142,20 @@ func TestCommands(t *testing.T) {
 		"diff of one version":  {args: "diff v1"},
 		"diff of both":         {args: "diff -f - v1"},
 		"history": {args: "history", replies: map[string]reply{"GET /revisions?limit=20": {200, page(
-			apiv1.Revision{Number: 8, At: evening, Who: "local:kim", Kind: "revert", Reverts: 7, Changes: 1},
-			apiv1.Revision{Number: 7, At: evening, Who: hostile, Comment: hostile, Kind: "edit", Changes: 1})}}},
-		"history of nothing": {args: "history --limit 0", replies: map[string]reply{"GET /revisions?limit=500": {200, page[apiv1.Revision]()}}},
+			apiv1.Revision{Number: 8, At: evening, Who: "local:kim", Kind: "revert", Reverts: 7, Changes: 1, FirstIDs: []string{"spring"}, Changed: 1},
+			apiv1.Revision{Number: 7, At: evening, Who: hostile, Comment: hostile, Kind: "pause", Changes: 1, FirstIDs: []string{hostile}, Added: 1},
+			apiv1.Revision{Number: 6, At: evening, Who: "kim", Kind: "import", Changes: 100, FirstIDs: []string{"ad-1", "ad-2", "ad-3"}, Added: 100},
+			apiv1.Revision{Number: 5, At: evening, Who: "kim", Kind: "edit", Changes: 3, FirstIDs: []string{"a", "b", "c"}, Changed: 3},
+			apiv1.Revision{Number: 4, At: evening, Who: "kim", Comment: "before campaigns were named", Kind: "edit", Changes: 2})}}},
+		"history of actions": {args: "history --actions", replies: map[string]reply{"GET /actions?limit=20": {200, page(
+			apiv1.Action{Number: 4, Kind: "resume", Version: shaOld, Who: "local:kim", At: evening.Add(time.Hour)},
+			apiv1.Action{Number: 3, Kind: "rollback", Version: shaOld, Who: hostile, Comment: hostile, At: evening},
+			apiv1.Action{Number: 2, Kind: "confirm", Version: shaNew, Base: shaOld, Who: "kim", Comment: "the winter campaigns are over", At: evening},
+			apiv1.Action{Number: 1, Kind: "refuse", Version: shaHeld, Who: "kim", At: evening})}}},
+		"history of no actions":            {args: "history --actions --limit 0", replies: map[string]reply{"GET /actions?limit=500": {200, page[apiv1.Action]()}}},
+		"history of actions as JSON":       {args: "history --actions --limit 1 -o json", replies: map[string]reply{"GET /actions?limit=1": {200, `{"items":[{"number":1,"kind":"refuse"}],"total":1}`}}},
+		"history of actions of a revision": {args: "history --actions 8"},
+		"history of nothing":               {args: "history --limit 0", replies: map[string]reply{"GET /revisions?limit=500": {200, page[apiv1.Revision]()}}},
 		"history of a revision": {args: "history 8", replies: map[string]reply{"GET /revisions/8?limit=500": {200, apiv1.RevisionChanges{
 			Revision: apiv1.Revision{Number: 8, At: evening, Who: "kim", Comment: "why", Kind: "edit", Changes: 3},
 			Page: page(apiv1.RevisionChange{ID: hostile, After: spring}, apiv1.RevisionChange{ID: "b", Before: spring},
@@ -215,8 +183,22 @@ func TestCommands(t *testing.T) {
 		"revert":                                {args: "revert 7 --comment why", replies: map[string]reply{"POST /revisions/7/revert": {200, saved}}},
 		"revert revision 0":                     {args: "revert 0"},
 		"versions": {args: "versions", replies: map[string]reply{"GET /versions": {200, page(
-			apiv1.Version{Version: "v3", PublishedAt: evening, Document: "0123456789abcdef", Revision: 8, Ads: 5, Keys: 4, Bytes: 900, Rejected: 1, Published: true},
+			apiv1.Version{Version: "v3", PublishedAt: evening, Document: "0123456789abcdef", Revision: 8, Ads: 5, Keys: 4, Bytes: 900, Rejected: 1, CutCycles: 12, Published: true},
 			apiv1.Version{Version: "v2", PublishedAt: evening, Published: true, Pinned: true}, apiv1.Version{Version: "v1"}, apiv1.Version{Version: "v0", Pinned: true})}}},
+		"a version": {args: "versions v3", replies: map[string]reply{"GET /versions/v3": {200, apiv1.Version{
+			Version: "v3", PublishedAt: evening, Document: "0123456789abcdef", SourceTime: evening, Revision: 8, Ads: 5, Keys: 4, Bytes: 900, Published: true,
+			Rejected: 3, RejectedByReason: map[string]int{"out_of_range": 2, hostile: 1}, CutCycles: 12, TimeZones: "2026a",
+			Cuts: []apiv1.Cut{{Key: "us/eng", Ads: 656, Turns: 64881, Uncut: 65537}, {Key: hostile, Ads: 1}},
+		}}}},
+		"a version by its beginning that tells little": {args: "versions 1f0c93d2", replies: map[string]reply{
+			"GET /versions": known, "GET /held": refusal(404, "nothing_held", "Nothing is held."), "GET /versions/" + shaNew: {200, apiv1.Version{Version: shaNew, Rejected: 1}},
+		}},
+		"a version as JSON":          {args: "versions v3 -o json", replies: map[string]reply{"GET /versions/v3": {200, `{"version":"v3"}`}}},
+		"a version that is not kept": {args: "versions v0", replies: map[string]reply{"GET /versions/v0": refusal(404, "version_not_found", "This version is not kept.")}},
+		"two versions":               {args: "versions v0 v1"},
+		"dry run that makes weights smaller": {args: "campaigns apply -f - --dry-run", stdin: `{"ads":[]}`, replies: map[string]reply{
+			"POST /document?dry_run=true": {200, apiv1.Imported{DryRun: true, Base: 41, Diff: diffed, Note: "Weights are made smaller: " + hostile}},
+		}},
 		"versions of nothing": {args: "versions", replies: map[string]reply{"GET /versions": {200, page[apiv1.Version]()}}},
 		"rollback": {args: "rollback v1 --comment why", replies: map[string]reply{
 			"POST /versions/v1/rollback": {200, apiv1.Pin{Version: "v1", Who: hostile, At: evening}}, "GET /summary": {200, apiv1.Summary{Version: "v1", Pin: &apiv1.Pin{Version: "v1"}}},
@@ -291,6 +273,30 @@ func TestCommands(t *testing.T) {
 			"GET /fleet":   {200, apiv1.Fleet{Version: "v3"}},
 			"GET /summary": {200, apiv1.Summary{Held: &apiv1.Held{Version: "v4", Reason: "revision_lost"}, Revision: 9, CompiledRevision: 8}},
 		}},
+		"apply under a pin": {args: "campaigns apply -f -", stdin: string(spring), replies: map[string]reply{
+			"GET /campaigns/spring": getSpring, "PUT /campaigns/spring": {200, apiv1.Saved{Revision: 8}}, "GET /summary": pinned,
+		}},
+		"apply a document as JSON under a pin": {args: "campaigns apply -f - -o json", stdin: `{"ads":[{"id":"a"}]}`, replies: map[string]reply{
+			"POST /document": {200, `{"revision":8}`}, "GET /summary": pinned,
+		}},
+		"delete one of two while a version is held": {args: "campaigns delete night spring", replies: map[string]reply{
+			"GET /campaigns/night": {200, night}, "DELETE /campaigns/night": {200, apiv1.Saved{Revision: 8}}, "GET /summary": heldBack,
+		}},
+		"revert what could not be compiled": {args: "revert 7", replies: map[string]reply{
+			"POST /revisions/7/revert": {200, apiv1.Saved{Revision: 8}},
+			"GET /summary":             {200, apiv1.Summary{Revision: 8, CompiledRevision: 6, RevisionError: "that of revision 7"}},
+		}},
+		"pause without being able to look": {args: "campaigns pause night", replies: map[string]reply{
+			"GET /campaigns/night": {200, night}, "PATCH /campaigns/night": {200, apiv1.Saved{Revision: 9}}, "GET /summary": refusal(403, "forbidden", "Not for you."),
+		}},
+		"list under a pin": {args: "campaigns list", replies: map[string]reply{"GET /campaigns?limit=500": {200, page(springBy)}, "GET /summary": pinned}},
+		"list of what cannot be compiled as JSON": {args: "campaigns list -o json", replies: map[string]reply{
+			"GET /campaigns?limit=500": {200, `{"items":[],"total":0}`},
+			"GET /summary":             {200, apiv1.Summary{Revision: 9, CompiledRevision: 7, RevisionError: hostile}},
+		}},
+		"list without being able to look": {args: "campaigns list", replies: map[string]reply{
+			"GET /campaigns?limit=500": {200, page(springBy)}, "GET /summary": refusal(403, "forbidden", "Not for you."),
+		}},
 		"fleet of a server without a summary": {args: "fleet", replies: map[string]reply{
 			"GET /fleet": {200, apiv1.Fleet{Version: "v3"}}, "GET /summary": refusal(403, "forbidden", "Not for you."),
 		}},
@@ -316,20 +322,32 @@ func TestCommands(t *testing.T) {
 		"explain as something":                        {args: "explain --country us --lang en -o yaml"},
 		"export as a table":                           {args: "campaigns export -o table"},
 		"explain with a cycle of none":                {args: "explain --country us --lang en", replies: map[string]reply{"GET /explain?country=us&lang=en": {200, `{"cycle":[7]}`}}},
-		"explain a wrong code":                        {args: "explain --country usa --lang en", replies: map[string]reply{"GET /explain?country=usa&lang=en": refusal(400, "invalid_parameter", "country must be 2 ASCII letters.")}},
-		"explain at no time":                          {args: "explain --country us --lang en --at noon"},
-		"explain both":                                {args: "explain --live --last-good"},
-		"no credentials":                              {args: "fleet", replies: map[string]reply{"GET /fleet": refusal(401, "unauthorized", "Sign in, or send a valid token as Authorization: Bearer.")}},
-		"not an operator":                             {args: "resume", replies: map[string]reply{"DELETE /pin": refusal(403, "read_only", "This account may read but not change anything.")}},
-		"another name":                                {args: "fleet", replies: map[string]reply{"GET /fleet": refusal(421, "unknown_host", "This address does not go by that name. Its operator can set admin.name.")}},
-		"a store that is away":                        {args: "resume", replies: map[string]reply{"DELETE /pin": refusal(503, "store_unavailable", "The store of changes cannot be reached. The change may have been made: look before you try again.")}},
-		"a change that takes too long":                {args: "resume", replies: map[string]reply{"DELETE /pin": refusal(503, "timeout", "The request took too long.")}},
-		"a change that others overtake":               {args: "resume", replies: map[string]reply{"DELETE /pin": refusal(503, "contended", "Others keep changing campaigns. Nothing was changed: try again.")}},
-		"a proxy that does not get through":           {args: "resume", replies: map[string]reply{"DELETE /pin": {503, "upstream connect error"}}},
-		"another server":                              {args: "fleet", replies: map[string]reply{"GET /fleet": {200, "<html>"}}},
-		"an error of another server":                  {args: "fleet", replies: map[string]reply{"GET /fleet": {404, "404 page not found"}}},
-		"a message that a terminal obeys":             {args: "fleet", replies: map[string]reply{"GET /fleet": refusal(400, hostile, hostile)}},
-		"a timeout below zero":                        {args: "fleet --timeout -1s"},
+		"explain what is served": {args: "explain --published --country us --lang en --at 2026-12-24T20:30:15Z", replies: map[string]reply{
+			"GET /served?at=2026-12-24T20%3A30%3A15Z&country=us&lang=en": {200, apiv1.Served{
+				Version: shaOld, Country: "us", Lang: "eng", At: evening.Truncate(time.Minute), Key: "us/*",
+				Ads: []apiv1.ServedAd{{ID: "spring", VideoURL: "https://v/s"}, {ID: hostile, VideoURL: "https://v/n"}}, Cycle: []int{0, 1, 0},
+			}},
+		}},
+		"explain that nothing is served": {args: "explain --published --country us --lang en", replies: map[string]reply{
+			"GET /served?country=us&lang=en": {200, apiv1.Served{Version: shaOld, Country: "us", Lang: "eng", At: evening.Truncate(time.Minute), Ads: []apiv1.ServedAd{}, Cycle: []int{}}},
+		}},
+		"explain what is served as JSON":    {args: "explain --published --country us --lang en -o json", replies: map[string]reply{"GET /served?country=us&lang=en": {200, `{"version":"v3"}`}}},
+		"explain a cycle that is none":      {args: "explain --published --country us --lang en", replies: map[string]reply{"GET /served?country=us&lang=en": {200, `{"ads":[],"cycle":[0]}`}}},
+		"explain a document as served":      {args: "explain --published --campaigns x.json"},
+		"explain a wrong code":              {args: "explain --country usa --lang en", replies: map[string]reply{"GET /explain?country=usa&lang=en": refusal(400, "invalid_parameter", "country must be 2 ASCII letters.")}},
+		"explain at no time":                {args: "explain --country us --lang en --at noon"},
+		"explain both":                      {args: "explain --live --last-good"},
+		"no credentials":                    {args: "fleet", replies: map[string]reply{"GET /fleet": refusal(401, "unauthorized", "Sign in, or send a valid token as Authorization: Bearer.")}},
+		"not an operator":                   {args: "resume", replies: map[string]reply{"DELETE /pin": refusal(403, "read_only", "This account may read but not change anything.")}},
+		"another name":                      {args: "fleet", replies: map[string]reply{"GET /fleet": refusal(421, "unknown_host", "This address does not go by that name. Its operator can set admin.name.")}},
+		"a store that is away":              {args: "resume", replies: map[string]reply{"DELETE /pin": refusal(503, "store_unavailable", "The store of changes cannot be reached. The change may have been made: look before you try again.")}},
+		"a change that takes too long":      {args: "resume", replies: map[string]reply{"DELETE /pin": refusal(503, "timeout", "The request took too long.")}},
+		"a change that others overtake":     {args: "resume", replies: map[string]reply{"DELETE /pin": refusal(503, "contended", "Others keep changing campaigns. Nothing was changed: try again.")}},
+		"a proxy that does not get through": {args: "resume", replies: map[string]reply{"DELETE /pin": {503, "upstream connect error"}}},
+		"another server":                    {args: "fleet", replies: map[string]reply{"GET /fleet": {200, "<html>"}}},
+		"an error of another server":        {args: "fleet", replies: map[string]reply{"GET /fleet": {404, "404 page not found"}}},
+		"a message that a terminal obeys":   {args: "fleet", replies: map[string]reply{"GET /fleet": refusal(400, hostile, hostile)}},
+		"a timeout below zero":              {args: "fleet --timeout -1s"},
 	}
 	folder := filepath.Join("testdata", "commands")
 	if *update {

@@ -18,7 +18,8 @@ import (
 
 type explainOptions struct {
 	country, lang, at, campaigns string
-	lastGood, live, json         bool
+	lastGood, live, published    bool
+	json                         bool
 }
 
 func explainCommand(load func() (*gateway.Config, error)) *cobra.Command {
@@ -28,7 +29,8 @@ func explainCommand(load func() (*gateway.Config, error)) *cobra.Command {
 		Use:   "explain",
 		Short: "Say which ads a country and language get, in which order, and why the others are not served.",
 		Long: "Say which ads a country and language get, in which order, and why the others are not served.\n" +
-			"With --live, --server or ADSIDECAR_SERVER the control plane is asked: it knows what operators changed. Otherwise the\n" +
+			"With --live, --server or ADSIDECAR_SERVER the control plane is asked: it knows what operators changed. With --published\n" +
+			"it says what its Envoys answer, from the index that is published, and nothing of the others. Otherwise the\n" +
 			"document is the one of --campaigns, else the source's, which may be one that is not published, else, if the source\n" +
 			"fails, the last good one in campaigns.state_dir. The first line says which one it is.",
 		Example: "  adsidecar explain --country us --lang eng\n" +
@@ -43,13 +45,16 @@ func explainCommand(load func() (*gateway.Config, error)) *cobra.Command {
 			if o.lastGood && o.campaigns != "" {
 				return program.Misused(errors.New("--campaigns and --last-good exclude each other"))
 			}
-			if o.live && (o.lastGood || o.campaigns != "") {
-				return program.Misused(errors.New("--live excludes --campaigns and --last-good"))
+			if (o.live || o.published) && (o.lastGood || o.campaigns != "") {
+				return program.Misused(errors.New("--live and --published exclude --campaigns and --last-good"))
 			}
 			if o.asked(cmd) {
 				at, err := o.time(time.Time{})
 				if err != nil {
 					return err
+				}
+				if o.published {
+					return servedAsked(cmd.Context(), &r, o, at, cmd.OutOrStdout())
 				}
 				return explainAsked(cmd.Context(), &r, o, at, cmd.OutOrStdout())
 			}
@@ -66,6 +71,7 @@ func explainCommand(load func() (*gateway.Config, error)) *cobra.Command {
 	cmd.Flags().StringVar(&o.campaigns, "campaigns", "", "A campaign document; - is stdin (default: what the configured source has now).")
 	cmd.Flags().BoolVar(&o.lastGood, "last-good", false, "Explain the last good document in campaigns.state_dir.")
 	cmd.Flags().BoolVar(&o.live, "live", false, "Ask the control plane that runs at admin.address of the configuration, or at --server.")
+	cmd.Flags().BoolVar(&o.published, "published", false, "Ask what Envoys answer, also where a pin or a guard keeps newer campaigns back.")
 	cmd.Flags().StringVarP(&r.output, "output", "o", outputTable, "table, for people, or json.")
 	cmd.Flags().BoolVar(&o.json, "json", false, "Print JSON: as -o json.")
 	_ = cmd.Flags().MarkHidden("json") // which it is for those who wrote it before there was -o; the flag is there

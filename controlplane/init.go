@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"adsidecar/envoy/gateway"
 	"adsidecar/internal/program"
@@ -41,7 +42,7 @@ func initOperators(ctx context.Context, c *gateway.Campaigns, out io.Writer) err
 		_, _ = fmt.Fprintf(out, "the file %s is made by serve: nothing to do\n", c.OperatorsFile())
 		return nil
 	}
-	store, err := operatorsTable(ctx, d)
+	store, err := operatorsTable(ctx, d, zap.NewNop())
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -21,7 +22,7 @@ import (
 
 // openOperators opens what keeps the operators' changes. What it returns besides closes the store.
 func openOperators(ctx context.Context, c *gateway.Campaigns, metrics prometheus.Registerer, log *zap.Logger) (*revision.Service, func() error, error) {
-	store, end, err := operatorsStore(ctx, c)
+	store, end, err := operatorsStore(ctx, c, log)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -32,12 +33,17 @@ func openOperators(ctx context.Context, c *gateway.Campaigns, metrics prometheus
 	if err != nil {
 		return nil, nil, errors.Join(err, end())
 	}
+	if metrics != nil {
+		metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "adsidecar_operators_last_read_timestamp_seconds", Help: "Unix time at which the operators' store was last read; 0: never.",
+		}, func() float64 { return unixSeconds(service.Following().ReadAt) }))
+	}
 	return service, end, nil
 }
 
-func operatorsStore(ctx context.Context, c *gateway.Campaigns) (revision.Store, func() error, error) {
+func operatorsStore(ctx context.Context, c *gateway.Campaigns, log *zap.Logger) (revision.Store, func() error, error) {
 	if d := c.Operators.DynamoDB; d != nil {
-		store, err := operatorsTable(ctx, d)
+		store, err := operatorsTable(ctx, d, log)
 		return store, func() error { return nil }, err
 	}
 	store, err := boltstore.Open(c.OperatorsFile())
@@ -51,12 +57,20 @@ func operatorsStore(ctx context.Context, c *gateway.Campaigns) (revision.Store, 
 	return store, store.Close, nil
 }
 
-func operatorsTable(ctx context.Context, d *gateway.OperatorsDynamoDB) (*dynamostore.Store, error) {
-	aws, err := awsclient.Load(ctx, d.Region, d.Endpoint)
+func operatorsTable(ctx context.Context, d *gateway.OperatorsDynamoDB, log *zap.Logger) (*dynamostore.Store, error) {
+	aws, err := awsclient.Load(ctx, d.Region, d.Endpoint, log)
 	if err != nil {
 		return nil, fmt.Errorf("campaigns.operators.dynamodb: %w", err)
 	}
 	return dynamostore.New(aws, d.Table), nil
+}
+
+// unixSeconds is 0 for the zero time.
+func unixSeconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1e3
 }
 
 // operatorsMetrics show what the store's file does.

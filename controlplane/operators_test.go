@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
@@ -94,4 +96,26 @@ func TestInitOfAFileHasNothingToDo(t *testing.T) {
 	require.NoError(t, initOperators(t.Context(), &c.Campaigns, &out))
 	require.Equal(t, "the file "+c.Campaigns.OperatorsFile()+" is made by serve: nothing to do\n", out.String())
 	require.NoFileExists(t, c.Campaigns.OperatorsFile())
+}
+
+func TestWhenTheOperatorsStoreWasReadIsAMetric(t *testing.T) {
+	metrics := prometheus.NewPedanticRegistry()
+	service, end, err := openOperators(t.Context(), &offline(t).Campaigns, metrics, zap.NewNop())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, end()) }()
+	read := func() float64 {
+		families, err := metrics.Gather()
+		require.NoError(t, err)
+		for _, f := range families {
+			if f.GetName() == "adsidecar_operators_last_read_timestamp_seconds" {
+				return f.GetMetric()[0].GetGauge().GetValue()
+			}
+		}
+		require.FailNow(t, "there is no such metric")
+		return 0
+	}
+	require.Zero(t, read(), "never")
+	before := time.Now()
+	require.NoError(t, service.Follow(t.Context()))
+	require.InDelta(t, float64(before.UnixMilli())/1e3, read(), 30)
 }

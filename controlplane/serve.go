@@ -48,12 +48,12 @@ func serveCommand(load func() (*gateway.Config, error)) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			log, err := program.NewLogger(*level, cmd.ErrOrStderr())
+			logs, err := program.NewLogs(*level, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
-			defer zap.RedirectStdLog(log.Named("std"))() // net/http complains there about servers that break the protocol
-			return serve(cmd.Context(), c, hangup, log)
+			defer zap.RedirectStdLog(logs.Log.Named("std"))() // net/http complains there about servers that break the protocol
+			return serve(cmd.Context(), c, hangup, logs)
 		},
 	}
 	level = program.LogLevelFlag(cmd)
@@ -62,8 +62,8 @@ func serveCommand(load func() (*gateway.Config, error)) *cobra.Command {
 
 // serve runs until ctx ends, or a part fails that the others cannot do without. Whatever can be wrong from the start (addresses,
 // certificates, the state directory) is found before anything runs. A value from hangup is the operator's retry.
-func serve(ctx context.Context, c *gateway.Config, hangup <-chan os.Signal, log *zap.Logger) (err error) {
-	started := time.Now()
+func serve(ctx context.Context, c *gateway.Config, hangup <-chan os.Signal, logs program.Logs) (err error) {
+	log, started := logs.Log, time.Now()
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
 
@@ -79,7 +79,7 @@ func serve(ctx context.Context, c *gateway.Config, hangup <-chan os.Signal, log 
 	if err != nil {
 		return err
 	}
-	guard, verifier, err := newGuard(ctx, &c.Admin, metrics, log.Named("admin"))
+	guard, verifier, err := newGuard(ctx, &c.Admin, metrics, logs.Named("admin"))
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func serve(ctx context.Context, c *gateway.Config, hangup <-chan os.Signal, log 
 		Passwords: c.Admin.Cognito != nil,
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	public, protected, err := answer(ctx, c, answers, loop, operators, fleet, reported, log)
+	public, protected, err := answer(ctx, c, answers, loop, operators, fleet, reported, logs)
 	if err != nil {
 		return err
 	}

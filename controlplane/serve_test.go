@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"adsidecar/envoy/gateway"
+	"adsidecar/internal/program"
 )
 
 // TestHangupPollsNow: with an hour between two polls.
@@ -44,14 +45,14 @@ issuers: [{issuer: https://idp.example.com, client_ids: [games]}]
 	ctx, cancel := context.WithCancel(t.Context())
 	hangup := make(chan os.Signal)
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, c, hangup, zap.New(core)) }()
+	go func() { ended <- serve(ctx, c, hangup, program.Logs{Log: zap.New(core), Audit: zap.NewNop()}) }()
 	await := func() {
 		t.Helper()
 		select {
 		case <-polled:
 		case err := <-ended:
 			require.Fail(t, "ended", "%v", err)
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			require.Fail(t, "no poll")
 		}
 	}

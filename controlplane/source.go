@@ -29,7 +29,7 @@ func openSource(c *gateway.Campaigns, log *zap.Logger) (publish.Source, watcher,
 	}
 	if bucket, key, ok := c.S3Object(); ok {
 		// It sends nothing yet, so there is nothing to end.
-		aws, err := awsclient.Load(context.Background(), c.S3.Region, c.S3.Endpoint)
+		aws, err := awsclient.Load(context.Background(), c.S3.Region, c.S3.Endpoint, log)
 		if err != nil {
 			return nil, nil, fmt.Errorf("campaigns.s3: %w", err)
 		}

@@ -221,6 +221,12 @@ func TestPaths(t *testing.T) {
 			require.Equal(t, 200, a.Status)
 			require.JSONEq(t, `{"status":"healthy"}`, string(a.Body))
 			constantHeaders(t, a)
+			require.Equal(t, 200, do(t, s, "HEAD", path, "").Status)
+			for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS"} {
+				a := do(t, s, method, path, "")
+				requireError(t, a, 405, "method_not_allowed", "")
+				require.Equal(t, "GET, HEAD", a.Header.Get("Allow"))
+			}
 		})
 	}
 }

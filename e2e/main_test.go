@@ -106,6 +106,14 @@ func eventually(t *testing.T, d time.Duration, probe func(ctx context.Context) e
 	require.NoError(t, stack.Poll(deadline(t, d), probe))
 }
 
+// inTime waits until probe returns nil, and fails if the product took longer than d.
+func inTime(t *testing.T, d time.Duration, probe func(ctx context.Context) error) {
+	t.Helper()
+	watch := stack.StartStopwatch()
+	eventually(t, time.Minute, probe)
+	require.LessOrEqual(t, watch.Took(), d)
+}
+
 // campaign is one ad of a document.
 type campaign struct {
 	ID        string `json:"id"`

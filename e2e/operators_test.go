@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -45,16 +46,16 @@ func (o operator) try(ctx context.Context, method, path string, body any) (*stac
 // servedWithin waits until the first Envoy answers us/eng with this ad, or no more with it, and fails after two seconds.
 func servedWithin(t *testing.T, s *stack.Stack, id string, there bool) {
 	t.Helper()
-	began := time.Now()
+	watch := stack.StartStopwatch()
 	servedBy(t, s.Envoy(), s.Token(), 2*time.Second, id, there)
-	t.Logf("%q served: %t, after %s", id, there, time.Since(began).Round(time.Millisecond))
+	t.Logf("%q served: %t, after %s", id, there, watch.Took().Round(time.Millisecond))
 }
 
 // servedBy waits until this Envoy answers us/eng with this ad, or no more with it, and fails after the time within.
 func servedBy(t *testing.T, e *stack.Envoy, token string, within time.Duration, id string, there bool) {
 	t.Helper()
 	const turns = 6 // more than there are ads: one round of the cycle on whichever worker
-	eventually(t, within, func(ctx context.Context) error {
+	inTime(t, within, func(ctx context.Context) error {
 		seen := false
 		for range turns {
 			a, err := e.Do(ctx, http.MethodGet, stack.AdPath("us", "eng"), "Bearer "+token, nil)
@@ -217,10 +218,11 @@ func TestOperatorsCommands(t *testing.T) {
 	require.Contains(t, run(0, "diff -f two.json").stdout, "c")
 	run(0, "campaigns apply -f b.json")
 	servedWithin(t, s, "b", true)
-	require.Contains(t, run(1, "campaigns apply -f bad.json").stderr, "3") // the line
+	require.Regexp(t, `(?m)^  line 3: ad 2 \(d\): `, run(1, "campaigns apply -f bad.json").stderr)
 	run(0, "campaigns apply -f two.json --comment both")
 	servedWithin(t, s, "c", true)
 	require.Contains(t, run(0, "history").stdout, "both")
+	require.Equal(t, []string{"+ b: us/eng all day", "+ c: us/eng all day", "After revision 0 up to 2: 2 campaigns changed."}, strings.Split(strings.TrimSpace(run(0, "history 0 2").stdout), "\n"))
 	require.Contains(t, run(0, "fleet").stdout, "envoy")
 	require.Contains(t, run(0, "explain --live --country us --lang en").stdout, "b")
 	run(0, "rollback "+versions.Items[0].Version)
@@ -229,6 +231,22 @@ func TestOperatorsCommands(t *testing.T) {
 	servedWithin(t, s, "c", true)
 	run(0, "revert 2")
 	servedWithin(t, s, "c", false)
+	t.Run("what was done through the API is told with who did it and why", func(t *testing.T) {
+		o, version := operator{s.ControlPlane()}, versions.Items[0].Version
+		o.ask(t, "POST", "/versions/"+version+"/rollback", apiv1.Comment{Comment: "through the API"}, 200, nil)
+		o.ask(t, "DELETE", "/pin", nil, 204, nil)
+		told := run(0, "history --actions").stdout
+		done := regexp.MustCompile(`(?m)^\S+ \S+Z +(local\S*) +(rollback|resume) +`+version[:12]+` +- +(.*)$`).FindAllStringSubmatch(told, -1)
+		require.Len(t, done, 4, told)
+		for i, want := range [][]string{{"resume", "-"}, {"rollback", "through the API"}, {"resume", "-"}, {"rollback", "-"}} {
+			require.Equal(t, want, done[i][2:], told)
+			require.Equal(t, done[0][1], done[i][1], "whoever runs this test")
+		}
+		var actions apiv1.Page[apiv1.Action]
+		require.NoError(t, json.Unmarshal([]byte(run(0, "history --actions -o json").stdout), &actions))
+		require.Equal(t, "through the API", actions.Items[1].Comment)
+		require.Equal(t, version, actions.Items[1].Version)
+	})
 	run(0, "campaigns pause a")
 	servedWithin(t, s, "a", false)
 	run(0, "campaigns unpause a")

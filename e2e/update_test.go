@@ -30,10 +30,10 @@ func TestUpdates(t *testing.T) {
 	update := func(t *testing.T, ids ...string) time.Duration {
 		t.Helper()
 		e.announce(ids...)
-		began := time.Now()
+		began := stack.StartStopwatch()
 		s.Source.SetBody(e.document(t))
 		require.NoError(t, e.wait(deadline(t, 60*time.Second)), "%s", l)
-		took := time.Since(began)
+		took := began.Took()
 		require.LessOrEqual(t, took, updatePoll+allowance, "until every connection was served edition %d", e.newest)
 		return took
 	}
@@ -79,7 +79,7 @@ func TestUpdates(t *testing.T) {
 	steady.unharmed(t)
 
 	t.Run("a document with no ad at all is a 404 for every key", func(t *testing.T) {
-		began := time.Now()
+		began := stack.StartStopwatch()
 		s.Source.SetBody([]byte(`{"ads":[]}`))
 		for _, country := range []string{"us", "gb"} {
 			eventually(t, 60*time.Second, func(ctx context.Context) error {
@@ -91,7 +91,7 @@ func TestUpdates(t *testing.T) {
 			})
 			requireError(t, get(t, s, "?lang=eng&country="+country), 404, "no_ad_available", "")
 		}
-		require.LessOrEqual(t, time.Since(began), updatePoll+allowance)
+		require.LessOrEqual(t, began.Took(), updatePoll+allowance)
 	})
 	t.Run("of three ads, one of them bad, two are served and one is reported with its reason", func(t *testing.T) {
 		s.Source.SetBody(document(t, ad("good-1", "us", "eng"), ad("bad", "usa", "eng"), ad("good-2", "us", "eng")))

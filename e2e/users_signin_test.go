@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,7 +44,10 @@ type strictPool struct {
 func startStrictPool(t *testing.T, hide bool) *strictPool {
 	t.Helper()
 	p := &strictPool{hide: hide, secrets: []string{strictSecret, strictPassword, wrongPassword, "leichhdart", "047777777"}}
-	p.startPool(t, "")
+	port, err := stack.ReservePort() // it is closed and opened again, and nobody is to have taken its port meanwhile
+	require.NoError(t, err)
+	t.Cleanup(port.Release)
+	p.startPool(t, port.Address())
 	t.Cleanup(func() {
 		if p.pool != nil {
 			require.NoError(t, p.pool.Close())
@@ -59,15 +63,16 @@ users: {cognito: {issuer: %[1]q, client_id: %[3]s, client_secret_file: %[4]q, en
 	return p
 }
 
-// startPool starts the pool, at an address or a free one.
+// startPool starts the pool at an address.
 func (p *strictPool) startPool(t *testing.T, address string) {
 	t.Helper()
-	var err error
-	p.pool, err = strictfake.Start(strictfake.Config{
-		Address: address, AccessKeys: []string{stack.AccessKey},
-		Clients: []strictfake.Client{{ID: strictClient, Secret: strictSecret, HideUsers: p.hide}},
+	eventually(t, 20*time.Second, func(context.Context) (err error) { // see stack.Listen
+		p.pool, err = strictfake.Start(strictfake.Config{
+			Address: address, AccessKeys: []string{stack.AccessKey},
+			Clients: []strictfake.Client{{ID: strictClient, Secret: strictSecret, HideUsers: p.hide}},
+		})
+		return err
 	})
-	require.NoError(t, err)
 }
 
 // signInAnswer is every field of an answer of /authenticate.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"adsidecar/envoy/gateway"
 	"adsidecar/internal/program"
@@ -42,7 +43,7 @@ func initStore(ctx context.Context, s *gateway.Store, out io.Writer) error {
 		_, _ = fmt.Fprintf(out, "the file %s is made by serve: nothing to do\n", s.File)
 		return nil
 	}
-	store, err := openDynamo(ctx, s.DynamoDB)
+	store, err := openDynamo(ctx, s.DynamoDB, zap.NewNop())
 	if err != nil {
 		return err
 	}

@@ -19,12 +19,12 @@ import (
 )
 
 // openPool is the user pool that /authenticate signs in with.
-func openPool(ctx context.Context, c *gateway.Cognito) (*cognito.Pool, error) {
+func openPool(ctx context.Context, c *gateway.Cognito, log *zap.Logger) (*cognito.Pool, error) {
 	secret, err := program.ReadSecret("users.cognito.client_secret_file", c.ClientSecretFile)
 	if err != nil {
 		return nil, err
 	}
-	aws, err := awsclient.Load(ctx, c.Region(), c.Endpoint)
+	aws, err := awsclient.Load(ctx, c.Region(), c.Endpoint, log)
 	if err != nil {
 		return nil, fmt.Errorf("users.cognito: %w", err)
 	}
@@ -52,9 +52,9 @@ func newVerifier(is *gateway.Issuer, metrics prometheus.Registerer, log *zap.Log
 }
 
 // openStore opens what keeps the records. What it returns besides closes it.
-func openStore(ctx context.Context, s *gateway.Store, metrics prometheus.Registerer) (record.Store, func() error, error) {
+func openStore(ctx context.Context, s *gateway.Store, metrics prometheus.Registerer, log *zap.Logger) (record.Store, func() error, error) {
 	if s.DynamoDB != nil {
-		store, err := openDynamo(ctx, s.DynamoDB)
+		store, err := openDynamo(ctx, s.DynamoDB, log)
 		return store, func() error { return nil }, err
 	}
 	store, err := boltstore.Open(s.File)
@@ -79,8 +79,8 @@ func fileMetrics(metrics prometheus.Registerer, store *boltstore.Store) {
 	}, func() float64 { return float64(store.Stats().Bytes) }))
 }
 
-func openDynamo(ctx context.Context, d *gateway.DynamoDBStore) (*dynamostore.Store, error) {
-	aws, err := awsclient.Load(ctx, d.Region, d.Endpoint)
+func openDynamo(ctx context.Context, d *gateway.DynamoDBStore, log *zap.Logger) (*dynamostore.Store, error) {
+	aws, err := awsclient.Load(ctx, d.Region, d.Endpoint, log)
 	if err != nil {
 		return nil, fmt.Errorf("users.store.dynamodb: %w", err)
 	}

@@ -51,12 +51,12 @@ func serveCommand(load func() (*gateway.Config, error)) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			log, err := program.NewLogger(*level, cmd.ErrOrStderr())
+			logs, err := program.NewLogs(*level, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
-			defer zap.RedirectStdLog(log.Named("std"))()
-			return serve(cmd.Context(), c, chosen, log)
+			defer zap.RedirectStdLog(logs.Log.Named("std"))()
+			return serve(cmd.Context(), c, chosen, logs.Log)
 		},
 	}
 	cmd.Flags().StringSliceVar(&endpoints, "serve", nil, "Endpoints to answer, of authenticate, create, read, update (default all).")
@@ -95,7 +95,7 @@ func serve(ctx context.Context, c *gateway.Config, endpoints []api.Endpoint, log
 	var verifier *token.Verifier // nil if no endpoint takes a token
 
 	if slices.Contains(endpoints, api.Authenticate) {
-		pool, err := openPool(ctx, &c.Users.Cognito)
+		pool, err := openPool(ctx, &c.Users.Cognito, log.Named("cognito"))
 		if err != nil {
 			return err
 		}
@@ -105,7 +105,7 @@ func serve(ctx context.Context, c *gateway.Config, endpoints []api.Endpoint, log
 		if verifier, err = newVerifier(c.UsersIssuer(), metrics, log.Named("token")); err != nil {
 			return err
 		}
-		store, closeStore, failed := openStore(ctx, &c.Users.Store, metrics)
+		store, closeStore, failed := openStore(ctx, &c.Users.Store, metrics, log.Named("store"))
 		if failed != nil {
 			return failed
 		}

@@ -1,7 +1,9 @@
 package access
 
 import (
+	"context"
 	"net/http"
+	"sync/atomic"
 
 	"go.uber.org/zap"
 )
@@ -17,14 +19,29 @@ func (g *Guard) audit(next http.Handler) http.Handler {
 			return
 		}
 		answer := &watched{ResponseWriter: w}
+		var failed atomic.Int64
 		defer func() {
-			g.log.Info("change", append(g.whoFields(From(r.Context()), r), zap.Int("status", answer.status))...)
+			fields := append(g.whoFields(From(r.Context()), r), zap.Int("status", answer.status))
+			if status := failed.Load(); status != 0 {
+				fields = append(fields, zap.Int64("failed_status", status))
+			}
+			g.changes.Info("change", fields...)
 		}()
-		next.ServeHTTP(answer, r)
+		next.ServeHTTP(answer, r.WithContext(context.WithValue(r.Context(), failedKey{}, &failed)))
 		if answer.status == 0 {
 			answer.status = http.StatusOK // net/http's, for a handler that writes nothing
 		}
 	})
+}
+
+type failedKey struct{}
+
+// Failed notes for the log that the request that ctx belongs to came to nothing, with this status, though its answer had to begin with
+// another one; 0: it did not. Safe for concurrent use; without an audit it does nothing.
+func Failed(ctx context.Context, status int) {
+	if failed, ok := ctx.Value(failedKey{}).(*atomic.Int64); ok {
+		failed.Store(int64(status))
+	}
 }
 
 // logRefused is for somebody who may not write.

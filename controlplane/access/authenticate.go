@@ -18,14 +18,20 @@ const localName = "local"
 // safe reports whether a request changes nothing.
 func safe(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
+// byBrowser reports whether the answer will be shown as a page.
+func byBrowser(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
+
 // requireRole lets those pass whose role the method takes, with their identity in the context. A browser that shows pages is sent to
-// the sign-in page.
+// the sign-in page; one that sends a form gets it back.
 func (g *Guard) requireRole(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a, err := g.authenticate(r)
 		switch {
-		case errors.Is(err, errUnauthorized) && safe(r) && strings.Contains(r.Header.Get("Accept"), "text/html"):
+		case errors.Is(err, errUnauthorized) && safe(r) && byBrowser(r):
 			http.Redirect(w, r, SignInPath+"?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+			return
+		case errors.Is(err, errUnauthorized) && byBrowser(r):
+			g.signedOut(w, r)
 			return
 		case err == nil && a.identity.Role < Operator && !safe(r):
 			g.logRefused(r, a.identity)
@@ -109,7 +115,11 @@ func (g *Guard) logToken(r *http.Request, err error) {
 	}
 }
 
-// member is a user of the pool, in the role of its groups.
+// maxName is how long a user's name may be, in bytes: what the history takes. The pool's names have up to 128 characters.
+const maxName = 256
+
+// member is a user of the pool, in the role of its groups. Its name alone stands in the history: one that somebody else has there who is
+// no user of the pool is refused.
 func (g *Guard) member(claims token.Claims) (Identity, error) {
 	id := Identity{Name: claims.Username, Via: ViaCognito}
 	if id.Name == "" {
@@ -123,13 +133,20 @@ func (g *Guard) member(claims token.Claims) (Identity, error) {
 	default:
 		return Identity{}, errNoMember
 	}
+	first, _, _ := strings.Cut(id.Name, ":")
+	switch {
+	case len(id.Name) > maxName:
+		return Identity{}, errNameLong
+	case strings.EqualFold(first, localName), g.file.current().name(id.Name):
+		return Identity{}, errNameTaken
+	}
 	return id, nil
 }
 
-// local is whoever is on this machine. Which user that is matters for what the audit tells.
+// local is whoever is on this machine. Which user that is matters for what the audit tells, and for pages that show who it will tell.
 func (g *Guard) local(r *http.Request) Identity {
 	id := Identity{Name: localName, Role: Operator, Via: ViaLoopback}
-	if safe(r) && r.URL.Path != SessionPath {
+	if safe(r) && r.URL.Path != SessionPath && !byBrowser(r) {
 		return id
 	}
 	client, known := addressOf(r.RemoteAddr)

@@ -3,6 +3,7 @@ package access
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -28,10 +29,19 @@ func (g *Guard) clientOf(r *http.Request) netip.Addr {
 	return a.Unmap().WithZone("")
 }
 
-// proxied reports whether a proxy says that it passed a request on.
+// Headers that proxies, tunnels and content networks add to what they pass on, in canonical form.
+var (
+	proxyHeaders = []string{
+		"Forwarded", "Via", "Client-Ip", "Fastly-Client-Ip", "True-Client-Ip", "X-Amzn-Trace-Id", "X-Client-Ip", "X-Cluster-Client-Ip",
+	}
+	proxyPrefixes = []string{"X-Forwarded", "X-Envoy-", "X-Original-", "X-Real-", "Cf-"}
+)
+
+// proxied reports whether a proxy says that it passed a request on. One that adds nothing cannot be told from a client of this machine.
 func proxied(r *http.Request) bool {
-	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip"} {
-		if len(r.Header.Values(name)) > 0 {
+	for name := range r.Header {
+		if slices.Contains(proxyHeaders, name) ||
+			slices.ContainsFunc(proxyPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
 			return true
 		}
 	}

@@ -42,7 +42,13 @@ func TestClientOf(t *testing.T) {
 // TestWithoutCredentialsNoProxyIsLet: it makes all the world local.
 func TestWithoutCredentialsNoProxyIsLet(t *testing.T) {
 	f := start(t, func(c *Config) { c.Address, c.TokensFile = "127.0.0.1:1", "" })
-	for name, value := range map[string]string{"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=203.0.113.7", "X-Real-IP": "127.0.0.1"} {
+	for name, value := range map[string]string{
+		"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=203.0.113.7", "X-Real-IP": "127.0.0.1", "Via": "1.1 squid", "X-Forwarded": "for=x",
+		"X-Forwarded-Proto": "https", "X-Forwarded-Host": "ads.internal", "X-Forwarded-Port": "443", "X-Forwarded-Server": "front",
+		"X-Envoy-External-Address": "203.0.113.7", "X-Original-Forwarded-For": "203.0.113.7", "CF-Connecting-IP": "203.0.113.7", "CF-Ray": "1",
+		"True-Client-IP": "203.0.113.7", "X-Client-IP": "203.0.113.7", "X-Cluster-Client-IP": "203.0.113.7", "Client-IP": "203.0.113.7",
+		"Fastly-Client-IP": "203.0.113.7", "X-Amzn-Trace-Id": "Root=1-1-1",
+	} {
 		for _, q := range []request{{path: "/"}, {method: "POST", path: "/"}, {path: SessionPath}} {
 			q.header = map[string]string{name: value}
 			a := f.do(t, q)
@@ -51,6 +57,11 @@ func TestWithoutCredentialsNoProxyIsLet(t *testing.T) {
 		}
 		require.Equal(t, 200, f.do(t, request{path: "/healthz", header: map[string]string{name: value}}).status)
 	}
+	browser := map[string]string{
+		"Accept": "*/*", "Accept-Language": "en", "Connection": "close", "DNT": "1", "Priority": "u=0", "Sec-CH-UA": `"x"`, "Sec-Fetch-Site": "none",
+		"Upgrade-Insecure-Requests": "1", "User-Agent": "x", "X-Requested-With": "x",
+	}
+	require.Equal(t, 200, f.do(t, request{path: "/", header: browser}).status, "what browsers send by themselves says nothing")
 	with := start(t)
 	q := bearerOf("GET", "/", "Bearer "+viewerToken)
 	q.header["X-Forwarded-For"] = "203.0.113.7"

@@ -34,8 +34,8 @@ type Config struct {
 	Address string
 	// Name is the name that clients call it by, beside localhost and its IP address. Empty: none.
 	Name string
-	// TLS says that clients reach it by TLS alone. The cookie's name has the prefix __Host- then, and beyond loopback, with which no
-	// site of a neighbouring name can set one for us.
+	// TLS says that clients reach it by TLS alone, and browsers are told to (HSTS). The cookie's name has the prefix __Host- then, and
+	// beyond loopback, with which no site of a neighbouring name can set one for us.
 	TLS bool
 
 	// TokensFile has a line "name role token" for each token. Empty: no file. It is read again when it changes.
@@ -53,8 +53,10 @@ type Config struct {
 	// counts for nothing.
 	TrustedHops int
 
-	// Logger takes the audit. nil: none.
+	// Logger takes what goes wrong, and who signs in. nil: none.
 	Logger *zap.Logger
+	// Audit takes each write, made or tried by somebody who may. nil: Logger.
+	Audit *zap.Logger
 	// Now is the clock. nil: time.Now.
 	Now func() time.Time
 	// Random makes the sessions' IDs. nil: crypto/rand.
@@ -65,6 +67,7 @@ type Config struct {
 type Guard struct {
 	name         string
 	cookie       string
+	tls          bool
 	file         *tokenFile
 	tokens       Verifier
 	viewers, ops string
@@ -75,7 +78,7 @@ type Guard struct {
 	hops         int
 	tokenCheck   time.Duration
 	localUser    func(client, server netip.AddrPort) string
-	log          *zap.Logger
+	log, changes *zap.Logger
 	now          func() time.Time
 }
 
@@ -83,6 +86,9 @@ type Guard struct {
 func New(c Config) (*Guard, error) {
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
+	}
+	if c.Audit == nil {
+		c.Audit = c.Logger
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -98,8 +104,8 @@ func New(c Config) (*Guard, error) {
 		return nil, err
 	}
 	g := &Guard{
-		name: c.Name, cookie: "adsidecar_session", file: file, tokens: c.Tokens, viewers: c.ViewersGroup, ops: c.OperatorsGroup,
-		passwords: c.Passwords, localUser: c.LocalUser, log: c.Logger, now: c.Now,
+		name: c.Name, cookie: "adsidecar_session", tls: c.TLS, file: file, tokens: c.Tokens, viewers: c.ViewersGroup, ops: c.OperatorsGroup,
+		passwords: c.Passwords, localUser: c.LocalUser, log: c.Logger, changes: c.Audit, now: c.Now,
 		sessions: sessions{random: c.Random, now: c.Now, byID: map[secretHash]session{}},
 		failures: newLimiter(), badTokens: newLimiter(), hops: c.TrustedHops, tokenCheck: tokenCheck,
 	}
@@ -146,19 +152,22 @@ func (g *Guard) Handler(public *http.ServeMux, protected http.Handler) http.Hand
 	csrf.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { g.refuse(w, errCrossOrigin) }))
 	role := g.requireRole(g.audit(protected))
 	inner := csrf.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case SessionPath:
-			g.session(w, r)
-			return
-		case SignOutPath:
-			g.signOutForm(w, r)
-			return
-		}
 		if _, pattern := public.Handler(r); pattern != "" {
 			public.ServeHTTP(w, r)
 			return
 		}
-		role.ServeHTTP(w, r)
+		if safe(r) && loadedElsewhere(csrf, r) {
+			g.refuse(w, errCrossRead)
+			return
+		}
+		switch r.URL.Path {
+		case SessionPath:
+			g.session(w, r)
+		case SignOutPath:
+			g.signOutForm(w, r)
+		default:
+			role.ServeHTTP(w, r)
+		}
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setHeaders(w.Header())
@@ -166,8 +175,23 @@ func (g *Guard) Handler(public *http.ServeMux, protected http.Handler) http.Hand
 			g.refuse(w, errMisdirected)
 			return
 		}
+		if g.tls && !onLocalhost(r) {
+			w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+		}
 		inner.ServeHTTP(w, r)
 	})
+}
+
+// loadedElsewhere reports whether a browser reads for a page of another origin. That page would not see the answer, but could make us
+// work for it. Whoever follows a link from there to a page of ours is the one to read it; no frame is, as none may hold our pages.
+func loadedElsewhere(csrf *http.CrossOriginProtection, r *http.Request) bool {
+	as := r.WithContext(r.Context()) // a copy: a method that only reads is not checked
+	as.Method = http.MethodPost
+	if csrf.Check(as) == nil {
+		return false
+	}
+	dest := r.Header.Get("Sec-Fetch-Dest")
+	return r.Header.Get("Sec-Fetch-Mode") != "navigate" || dest != "" && dest != "document"
 }
 
 // MetricsOnly answers GET and HEAD of /metrics without credentials: for an address of its own.

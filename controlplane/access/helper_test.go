@@ -222,7 +222,7 @@ func startPool(t testing.TB, c *clock, poolID string) *userPool {
 		server.SetUser(name, strictfake.User{Password: password, Confirmed: true, Groups: groups})
 	}
 	server.SetUser("mfa", strictfake.User{Password: password, Confirmed: true, Groups: []string{"operators"}, Challenge: "SOFTWARE_TOKEN_MFA"})
-	aws, err := awsclient.Load(t.Context(), "us-east-1", server.URL())
+	aws, err := awsclient.Load(t.Context(), "us-east-1", server.URL(), zap.NewNop())
 	require.NoError(t, err)
 	aws.Credentials = awscredentials.NewStaticCredentialsProvider("AKIATEST", "key", "")
 	p := &userPool{Server: server, pools: map[string]*cognito.Pool{}}
@@ -247,7 +247,7 @@ func (p *userPool) configure(t testing.TB, clock *clock) func(*Config) {
 		cancel()
 		require.NoError(t, <-done)
 	})
-	require.Eventually(t, func() bool { return verifier.Ready(ctx) == nil }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return verifier.Ready(ctx) == nil }, patience, time.Millisecond)
 	return func(c *Config) {
 		c.Tokens, c.Passwords, c.ViewersGroup, c.OperatorsGroup, c.Now = verifier, p.pools[consoleClient], "viewers", "operators", clock.now
 	}

@@ -22,6 +22,12 @@ func (g *Guard) ours(r *http.Request) bool {
 	return strings.EqualFold(host, "localhost") || g.name != "" && strings.EqualFold(host, g.name)
 }
 
+// onLocalhost reports whether a request calls us localhost. What a browser remembers of that name is of every program of its machine.
+func onLocalhost(r *http.Request) bool {
+	host, _ := hostOf(r.Host)
+	return strings.EqualFold(host, "localhost")
+}
+
 // hostOf is the Host header without the port and the brackets of IPv6.
 func hostOf(header string) (string, bool) {
 	// Upper case is folded below, and some letters beyond ASCII fold into it.

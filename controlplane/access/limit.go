@@ -23,10 +23,16 @@ const (
 	byNetwork kind = iota
 	// bySite is an IPv6 /48: whoever is given that much has 65,536 networks.
 	bySite
-	// byName is a user's name from one network, or one site. Cognito locks a user at the fifth wrong password, and forgets them after 15
-	// minutes without one: with fewer than five, no single stranger gets anybody locked.
+	// byName is a user's name from one network, or one site. Cognito locks a user at the fifth wrong password in a row, and forgets them
+	// after 15 minutes without one: four, and then one each hour or more, are never five in a row, however they are spaced. So nobody with
+	// one network gets anybody locked.
 	byName
-	// byUser is a user's name from everywhere but where its friends are: many strangers together get it locked for 8 s at most.
+	// byUser is a user's name from everywhere but where its friends are. There is room in it beside what two networks can do, as of a
+	// stranger who has IPv4 and IPv6, at once and for as long as they like: it takes three or more of them to keep somebody out who comes
+	// from where nobody of that name has been. It bounds the guesses at a password, by all the world: 12 at once, and 90 a day.
+	//
+	// The pool counts those of all networks together, and locks whoever they name, friends too: after 12 for 2 minutes, and for at most its
+	// 15 where strangers of several networks take turns. Tokens of the file go on.
 	byUser
 	// byFriend takes the place of all others for a name from a network where it has signed in before, so that strangers are no concern of
 	// it, also those beside it or behind the same proxy.
@@ -41,8 +47,8 @@ const (
 var rules = map[kind]rule{
 	byNetwork:   {10, 6 * time.Second},
 	bySite:      {40, 1500 * time.Millisecond},
-	byName:      {4, 16 * time.Minute},
-	byUser:      {8, 16 * time.Minute},
+	byName:      {4, 64 * time.Minute},
+	byUser:      {12, 16 * time.Minute},
 	byFriend:    {10, 6 * time.Second},
 	byStrangers: {600, 100 * time.Millisecond},
 }

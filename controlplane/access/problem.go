@@ -31,10 +31,14 @@ func newProblem(status int, code, message string) *problem {
 var (
 	errMisdirected  = newProblem(http.StatusMisdirectedRequest, "unknown_host", "This address does not go by that name. Its operator can set admin.name.")
 	errCrossOrigin  = newProblem(http.StatusForbidden, "cross_origin", "A page of another site may not change anything here.")
+	errCrossRead    = newProblem(http.StatusForbidden, "cross_origin", "A page of another site may not load anything from here. A link may lead here.")
 	errUnauthorized = newProblem(http.StatusUnauthorized, "unauthorized", "Sign in, or send a valid token as Authorization: Bearer.")
 	errProxied      = newProblem(http.StatusForbidden, "not_local", "Without credentials this address is for its own machine, and a proxy passed this request on. "+
 		"Its operator can set admin.tokens_file or admin.cognito.")
-	errNoMember     = newProblem(http.StatusForbidden, "not_a_member", "This account is in none of the groups that may come in here.")
+	errNoMember  = newProblem(http.StatusForbidden, "not_a_member", "This account is in none of the groups that may come in here.")
+	errNameTaken = newProblem(http.StatusForbidden, "name_refused",
+		"This account is called as somebody else is here: local, or the owner of a token. Its name or the token's has to change.")
+	errNameLong     = newProblem(http.StatusForbidden, "name_refused", "This account's name is longer than 256 bytes, which is too long to be recorded.")
 	errReadOnly     = newProblem(http.StatusForbidden, "read_only", "This account may read but not change anything.")
 	errForeignToken = newProblem(http.StatusForbidden, "forbidden", "This token is for something else.")
 	errWrong        = newProblem(http.StatusUnauthorized, "sign_in_refused", "The user name and password, or the token, are not right.")
@@ -44,6 +48,7 @@ var (
 	errNotJSON     = newProblem(http.StatusBadRequest, "invalid_body", "Send token, or username and password, as JSON or as a form.")
 	errTooLarge    = newProblem(http.StatusRequestEntityTooLarge, "body_too_large", "The body is larger than 16 KiB.")
 	errMediaType   = newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", "Send application/json or application/x-www-form-urlencoded.")
+	errEncoded     = &problem{status: http.StatusUnsupportedMediaType, body: web.ErrEncoded}
 	errNothingToDo = newProblem(http.StatusNotFound, "no_credentials", "Nobody signs in here: no credentials are configured.")
 	errNoPasswords = newProblem(http.StatusBadRequest, "no_passwords", "Sign in with a token: no user pool is configured.")
 	errNotAllowed  = newProblem(http.StatusMethodNotAllowed, "method_not_allowed", "This method is not allowed here.")
@@ -96,6 +101,9 @@ func (g *Guard) refuse(w http.ResponseWriter, err error) {
 	h := w.Header()
 	if p.status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="adsidecar"`)
+	}
+	if p == errEncoded {
+		h.Set("Accept-Encoding", "identity")
 	}
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))

@@ -16,6 +16,7 @@ import (
 
 	"adsidecar/internal/account"
 	"adsidecar/internal/token"
+	"adsidecar/internal/web"
 )
 
 // Paths of signing in and out.
@@ -105,6 +106,9 @@ func (g *Guard) signIn(w http.ResponseWriter, r *http.Request) {
 
 // readCredentials reads one kind of them.
 func readCredentials(w http.ResponseWriter, r *http.Request, media string) (c credentials, err error) {
+	if web.Encoded(r.Header) {
+		return credentials{}, errEncoded
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxSignInBody)
 	switch media {
 	case "application/json":

@@ -294,6 +294,17 @@ func TestBodiesOfASignIn(t *testing.T) {
 	}
 }
 
+func TestEncodedCredentialsAreNotRead(t *testing.T) {
+	f := start(t)
+	header := map[string]string{"Content-Type": "application/json", "Content-Encoding": "gzip"}
+	a := f.do(t, request{method: "POST", path: SessionPath, header: header, body: `{"token":"` + viewerToken + `"}`})
+	require.Equal(t, http.StatusUnsupportedMediaType, a.status)
+	require.Equal(t, "unsupported_media_type", a.code(t))
+	require.Equal(t, "identity", a.header.Get("Accept-Encoding"))
+	header["Content-Encoding"] = "identity"
+	require.Equal(t, http.StatusOK, f.do(t, request{method: "POST", path: SessionPath, header: header, body: `{"token":"` + viewerToken + `"}`}).status)
+}
+
 func TestWrongTokensAreSlowedDownAndRightOnesAreNot(t *testing.T) {
 	f := start(t)
 	guess := func() answer { return f.signIn(t, map[string]string{"token": strangerToken}) }
@@ -340,7 +351,7 @@ func TestWrongPasswordsAreSlowedDown(t *testing.T) {
 	a := signIn("203.0.113.9", "OPERATORS", password)
 	require.Equal(t, 429, a.status, "nor is a right guess told from a wrong one")
 	require.Equal(t, "too_many_failures", a.code(t))
-	require.Equal(t, "960", a.header.Get("Retry-After"))
+	require.Equal(t, "3840", a.header.Get("Retry-After"))
 	require.Nil(t, a.cookie)
 	require.Len(t, pool.Calls(), before+4, "the pool is asked once for each password, and not at all for those")
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,6 +48,11 @@ func (ts fileTokens) find(hash secretHash) (id Identity, ok bool) {
 		}
 	}
 	return id, ok
+}
+
+// name reports whether an owner of a token is called that, in whatever case.
+func (ts fileTokens) name(name string) bool {
+	return slices.ContainsFunc(ts, func(t fileToken) bool { return strings.EqualFold(t.identity.Name, name) })
 }
 
 // parseTokens reads "name role token" from each line; empty lines and those that begin with # say nothing. A name may stand more than

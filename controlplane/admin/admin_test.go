@@ -83,6 +83,9 @@ func TestSignInPageOffersWhatIsConfigured(t *testing.T) {
 		require.Equal(t, passwords, strings.Contains(w.Body.String(), `name="password"`))
 		require.Equal(t, passwords, strings.Contains(w.Body.String(), "name and password"))
 		require.Contains(t, w.Body.String(), `name="token"`)
+		first := map[bool]string{true: "username", false: "token"}[passwords]
+		require.Regexp(t, `name="`+first+`"[^>]* autofocus`, w.Body.String())
+		require.Equal(t, 1, strings.Count(w.Body.String(), "autofocus"))
 	}
 }
 
@@ -90,7 +93,7 @@ func TestSignInPage(t *testing.T) {
 	for name, tc := range map[string]struct{ query, has, hasNot string }{
 		"without a query":            {"", `name="next" value=""`, "alert"},
 		"where to go":                {"?next=/fleet", `name="next" value="/fleet"`, "alert"},
-		"a path that is no path":     {`?next="><script>`, `value="&#34;&gt;&lt;script&gt;"`, "<script"},
+		"a path that is no path":     {`?next="><script>`, `value="&#34;&gt;&lt;script&gt;"`, "<script>"},
 		"what went wrong":            {"?error=sign_in_refused", "alert", "sign_in_refused"},
 		"an error of another's make": {"?error=<b>", "did not work", "<b>"},
 	} {

@@ -19,6 +19,8 @@ var failures = map[string]string{
 	"unauthorized":    "That is not right. Look at the name and password, or the token, again.",
 	"not_a_member":    "You are known, but may not come in here. Ask for membership of one of the groups.",
 	"forbidden":       "You are known, but may not come in here. Ask for membership of one of the groups.",
+	"name_refused": "This account's name cannot be used here: somebody else is called so who has no account, or it is too long. " +
+		"Ask the user pool's administrator for another one.",
 	"challenge_required": "This account has to choose a new password first, or needs a second factor, which cannot be done here. " +
 		"Ask the user pool's administrator for a permanent password, or sign in with a token.",
 	"invalid_body":          "Enter a name and a password, or a token.",

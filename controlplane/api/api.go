@@ -7,7 +7,8 @@
 // here at each change, so that a reader sees what was just written, and may be ahead of what is published: Version.Revision says of what an
 // index was made. No change is made after which the whole could not be compiled: each is tried before, on the very rows that it changes.
 //
-// All is bounded: a body by 64 KiB, an import by 128 MiB and 200,000 campaigns, a page by 1,000 items, streams of events by their number.
+// All is bounded: a body by 64 KiB, an import by 128 MiB and 200,000 campaigns of 64 KiB each, a page by 1,000 items, streams of events by
+// their number, of all and of each person. A body that is encoded, as by gzip, is refused.
 // Changes are compiled one at a time, in the order in which they are written; beside them one import and one diff of versions.
 package api
 
@@ -49,6 +50,7 @@ type History interface {
 	Revisions(ctx context.Context, before uint64, limit int) ([]revision.Revision, error)
 	Changes(ctx context.Context, number uint64, from, limit int) ([]revision.Change, error)
 	Between(ctx context.Context, from, to uint64) ([]revision.Change, error)
+	Actions(ctx context.Context, before uint64, limit int) (page []revision.Action, total uint64, err error)
 }
 
 // Publisher is what is published and what decides about it: see [NewPublisher]. Its methods are safe for concurrent use.
@@ -96,7 +98,7 @@ type Config struct {
 
 	// MaxIndexBytes bounds the index that an import may make. 0: compile.DefaultMaxBytes.
 	MaxIndexBytes int
-	// MaxStreams bounds the streams of events at a time. 0: 64.
+	// MaxStreams bounds the streams of events at a time, of which one person has 16 at most. 0: 64.
 	MaxStreams int
 	// Done is closed when the program is about to end: streams of events end then. nil: never.
 	Done <-chan struct{}
@@ -105,6 +107,8 @@ type Config struct {
 	// Now is the clock. nil: time.Now.
 	Now    func() time.Time
 	Logger *zap.Logger // nil: none
+	// Audit takes each change that is made. nil: Logger.
+	Audit *zap.Logger
 }
 
 // server has the API's state: the caches.
@@ -113,8 +117,9 @@ type server struct {
 
 	views    views
 	covers   covers
+	opened   opened
 	summary  summaries
-	streams  slots // of events
+	streams  *streams
 	uploads  slots // of documents to import
 	imports  slots // of documents that have arrived
 	diffs    slots // of versions
@@ -134,8 +139,12 @@ func Handler(c Config) (http.Handler, error) {
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
 	}
+	if c.Audit == nil {
+		c.Audit = c.Logger
+	}
 	s := &server{
-		Config: c, streams: make(slots, cmp.Or(c.MaxStreams, 64)), uploads: make(slots, maxUploads), imports: make(slots, 1), diffs: make(slots, 1),
+		covers: covers{one: make(slots, 1)},
+		Config: c, streams: newStreams(cmp.Or(c.MaxStreams, 64)), uploads: make(slots, maxUploads), imports: make(slots, 1), diffs: make(slots, 1),
 	}
 	s.patterns = s.routes()
 	return s, nil

@@ -61,7 +61,9 @@ func (s *server) show(i item) *apiv1.Campaign {
 
 // filter says which campaigns are listed; empty parts let all pass.
 type filter struct {
-	country, lang, state, origin, text string
+	keyFilter
+
+	state, origin, text string
 }
 
 var (
@@ -71,23 +73,11 @@ var (
 
 // readFilter reads the parameters of a list. Countries and languages are compared in their canonical form; * is that of campaigns for all.
 func readFilter(q url.Values) (filter, error) {
-	f := filter{state: q.Get("state"), origin: q.Get("origin"), text: strings.ToLower(q.Get("q"))}
-	for _, p := range []struct {
-		name  string
-		to    *string
-		parse func(string) (string, error)
-	}{{"country", &f.country, campaign.ParseCountry}, {"lang", &f.lang, campaign.ParseLang}} {
-		value := q.Get(p.name)
-		if value == "" || value == campaign.Any {
-			*p.to = value
-			continue
-		}
-		canonical, err := p.parse(value)
-		if err != nil {
-			return filter{}, badField(p.name, p.name+" must be a code of letters, or *.")
-		}
-		*p.to = canonical
+	k, err := readKeyFilter(q)
+	if err != nil {
+		return filter{}, err
 	}
+	f := filter{keyFilter: k, state: q.Get("state"), origin: q.Get("origin"), text: strings.ToLower(q.Get("q"))}
 	if f.state != "" && !slices.Contains(states, f.state) {
 		return filter{}, badField("state", "state must be one of "+strings.Join(states, ", ")+".")
 	}
@@ -99,7 +89,7 @@ func readFilter(q url.Values) (filter, error) {
 
 func (f filter) match(i item, now time.Time) bool {
 	c := i.Campaign
-	return (f.country == "" || f.country == c.Country) && (f.lang == "" || f.lang == c.Lang) &&
+	return f.has(c.Country, c.Lang) &&
 		(f.origin == "" || f.origin == i.origin()) && (f.state == "" || f.state == i.state(now)) && f.matchText(c)
 }
 

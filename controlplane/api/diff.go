@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -8,96 +9,12 @@ import (
 
 	"adsidecar/controlplane/apiv1"
 	"adsidecar/controlplane/campaign"
+	"adsidecar/controlplane/compile"
 	"adsidecar/filter/adindex"
-	"adsidecar/filter/adrequest"
 )
 
-const (
-	// maxShown is how many ads a diff lists.
-	maxShown = 1000
-	// Cycles are compared at each quarter of an hour of a week: hours and edges of zones are multiples of it.
-	compareStep  = int64(15 * 60)
-	compareSteps = 7 * 24 * 4
-)
-
-// numbers gives equal bodies of ads the same number, whichever index has them.
-type numbers map[string]uint32
-
-// of returns the number of each ad of an index.
-func (n numbers) of(r *adindex.Reader) []uint32 {
-	all := make([]uint32, r.Ads())
-	for i := range all {
-		body := string(bodyOf(r, adindex.AdRef(i)))
-		number, ok := n[body]
-		if !ok {
-			number = uint32(len(n))
-			n[body] = number
-		}
-		all[i] = number
-	}
-	return all
-}
-
-// bodyOf is an ad as a game gets it.
-func bodyOf(r *adindex.Reader, ad adindex.AdRef) []byte {
-	held := r.Body(ad)
-	var base []byte
-	if number, ok := adrequest.BaseOf(held); ok {
-		base = r.Body(adindex.AdRef(number))
-	}
-	return adrequest.AppendBody(nil, held, base)
-}
-
-// changedKeys counts the keys whose answers differ in the seven days from a time on.
-func changedKeys(a, b *adindex.Reader, from time.Time) int {
-	n := numbers{}
-	adsA, adsB := n.of(a), n.of(b)
-	start := from.Unix() - from.Unix()%compareStep
-	changed := 0
-	for _, key := range keysOf(a, b) {
-		entryA, inA := a.Find(key)
-		entryB, inB := b.Find(key)
-		for step := range int64(compareSteps) {
-			at := start + step*compareStep
-			var x, y adindex.Cycle
-			if inA {
-				x = a.CycleAt(entryA, at)
-			}
-			if inB {
-				y = b.CycleAt(entryB, at)
-			}
-			if !sameCycle(x, y, adsA, adsB) {
-				changed++
-				break
-			}
-		}
-	}
-	return changed
-}
-
-func sameCycle(a, b adindex.Cycle, adsA, adsB []uint32) bool {
-	if a.Len() != b.Len() {
-		return false
-	}
-	for i := range a.Len() {
-		if adsA[a.Ad(i)] != adsB[b.Ad(i)] {
-			return false
-		}
-	}
-	return true
-}
-
-// keysOf are the canonical keys of both.
-func keysOf(readers ...*adindex.Reader) []adindex.Key {
-	var keys []adindex.Key
-	for _, r := range readers {
-		for n := range r.Cursors() {
-			keys = append(keys, r.CursorKey(uint32(n)))
-		}
-	}
-	slices.Sort(keys)
-	return slices.Compact(keys)
-}
+// maxShown is how many ads a diff lists.
+const maxShown = 1000
 
 // ad is one of a set of ads: its id and its JSON.
 type ad struct {
@@ -146,7 +63,7 @@ func compareAds(d *apiv1.Diff, before, after []ad) {
 func adsOf(r *adindex.Reader) ([]ad, error) {
 	ads := make([]ad, r.Ads())
 	for i := range ads {
-		body := bodyOf(r, adindex.AdRef(i))
+		body := compile.AppendAnswer(nil, r, adindex.AdRef(i))
 		var of struct {
 			ID string `json:"id"`
 		}
@@ -160,22 +77,27 @@ func adsOf(r *adindex.Reader) ([]ad, error) {
 }
 
 // diffIndexes is what changes from one index to another.
-func diffIndexes(a, b *adindex.Reader, now time.Time) (apiv1.Diff, error) {
+func diffIndexes(ctx context.Context, a, b *adindex.Reader, now time.Time) (apiv1.Diff, error) {
+	d, _, err := newDiff(ctx, a, b, now)
+	if err != nil {
+		return d, err
+	}
 	before, err := adsOf(a)
 	if err != nil {
-		return apiv1.Diff{}, err
+		return d, err
 	}
 	after, err := adsOf(b)
 	if err != nil {
-		return apiv1.Diff{}, err
+		return d, err
 	}
-	return diff(before, after, a, b, now), nil
+	compareAds(&d, before, after)
+	return d, ctx.Err()
 }
 
 // diffOf is what a change makes of what is in force. What cannot be compiled counts as an index without ads: whatever is published, it is
 // not this.
-func (s *server) diffOf(t trial) (apiv1.Diff, error) {
-	before, err := s.indexOf(t.before)
+func (s *server) diffOf(ctx context.Context, t trial) (apiv1.Diff, error) {
+	before, err := s.indexOf(ctx, t.before)
 	if err != nil {
 		return apiv1.Diff{}, err
 	}
@@ -184,18 +106,40 @@ func (s *server) diffOf(t trial) (apiv1.Diff, error) {
 	case t.index != nil:
 		after, err = adindex.Reopen(t.index.Bytes)
 	case t.after != t.before:
-		after, err = s.indexOf(t.after)
+		after, err = s.indexOf(ctx, t.after)
 	}
 	if err != nil {
 		return apiv1.Diff{}, err
 	}
-	return diff(enabled(t.before), enabled(t.after), before, after, s.Now()), nil
+	d, keys, err := newDiff(ctx, before, after, s.Now())
+	if err != nil {
+		return d, err
+	}
+	later, err := keys.Later(t.before.Document, t.after.Document)
+	if err != nil {
+		return d, err
+	}
+	d.KeysLater = len(later)
+	compareAds(&d, enabled(t.before), enabled(t.after))
+	return d, ctx.Err()
+}
+
+// newDiff is a diff without its ads.
+func newDiff(ctx context.Context, a, b *adindex.Reader, now time.Time) (apiv1.Diff, *compile.Difference, error) {
+	keys, err := compile.Compare(ctx, a, b, now)
+	if err != nil {
+		return apiv1.Diff{}, nil, err
+	}
+	return apiv1.Diff{BytesBefore: a.Size(), BytesAfter: b.Size(), Keys: len(keys.Keys)}, keys, nil
 }
 
 // indexOf is the index of what is in force: the loop's, where it is of the same.
-func (s *server) indexOf(e *campaign.Effective) (*adindex.Reader, error) {
+func (s *server) indexOf(ctx context.Context, e *campaign.Effective) (*adindex.Reader, error) {
 	if c := s.Publisher.View(); c != nil && c.Effective == e && c.Index != nil {
 		return adindex.Reopen(c.Index.Bytes)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	result, err := s.compile(e.Document, 1)
 	if err != nil {
@@ -215,10 +159,4 @@ func enabled(e *campaign.Effective) []ad {
 		}
 	}
 	return ads
-}
-
-func diff(before, after []ad, a, b *adindex.Reader, now time.Time) apiv1.Diff {
-	d := apiv1.Diff{BytesBefore: a.Size(), BytesAfter: b.Size(), Keys: changedKeys(a, b, now)}
-	compareAds(&d, before, after)
-	return d
 }

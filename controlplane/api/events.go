@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"adsidecar/controlplane/access"
 	"adsidecar/controlplane/apiv1"
 )
 
@@ -19,8 +20,6 @@ const (
 	// eventTime is how long writing an event may take: a client that does not read is let go.
 	eventTime = 10 * time.Second
 )
-
-var errStreams = unavailable("too_many_streams", "There are as many streams of events as there may be. Try again.")
 
 // summaries has the last summary, which all streams share.
 type summaries struct {
@@ -51,7 +50,10 @@ func (s *server) summarize() apiv1.Summary {
 		sum.Version, sum.PublishedAt, sum.Ads, sum.Keys = i.Version, i.PublishedAt, i.Ads, i.Keys
 	}
 	if o := status.Operators; o != nil {
-		sum.CompiledRevision, sum.RevisionError = o.Compiled, o.Error
+		sum.CompiledRevision, sum.RevisionError, sum.UnreadableRows = o.Compiled, o.Error, o.Unreadable
+		if sum.OperatorsError = o.ReadError; o.ReadError != "" {
+			sum.OperatorsReadAt = o.ReadAt // it would be another one with each look
+		}
 	}
 	if status.Source.AgeSeconds != nil {
 		sum.SourceAge = *status.Source.AgeSeconds
@@ -82,10 +84,11 @@ func (s *server) events(c *call) error {
 	if _, err := c.params(); err != nil {
 		return err
 	}
-	if s.streams.enter() != nil {
-		return errStreams
+	leave, err := s.streams.enter(access.From(c.Context()))
+	if err != nil {
+		return err
 	}
-	defer s.streams.leave()
+	defer leave()
 	h := c.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")

@@ -30,32 +30,54 @@ func (s *server) basis(v *view) apiv1.Basis {
 	return b
 }
 
-// explain answers from what is in force, which is what is served unless a pin or a guard keeps it back.
-func (s *server) explain(c *call) error {
+// adRequest is what a game asks, in canonical form, and when.
+type adRequest struct {
+	country, lang string
+	at            time.Time
+}
+
+// asked reads country, lang and at, by default now, which are all of the query.
+func (c *call) asked(now time.Time) (adRequest, error) {
+	asked := adRequest{at: now}
 	q, err := c.params("country", "lang", "at")
 	if err != nil {
-		return err
+		return asked, err
 	}
-	at := s.Now()
 	if q.Has("at") {
-		if at, err = time.Parse(time.RFC3339, q.Get("at")); err != nil {
-			return badField("at", "at must be a time such as 2027-03-01T08:00:00Z.")
+		if asked.at, err = time.Parse(time.RFC3339, q.Get("at")); err != nil {
+			return asked, badField("at", "at must be a time such as 2027-03-01T08:00:00Z.")
+		}
+		if y := asked.at.UTC().Year(); y < 0 || y > 9999 {
+			return asked, badField("at", "at must be in the years 0000 to 9999 of UTC.")
 		}
 	}
 	for _, p := range []struct {
 		name  string
+		value *string
 		parse func(string) (string, error)
 		rule  string
-	}{{"country", campaign.ParseCountry, "two letters, such as us"}, {"lang", campaign.ParseLang, "two or three letters, such as en or eng"}} {
-		if _, err := p.parse(q.Get(p.name)); err != nil {
-			return badField(p.name, p.name+" must be "+p.rule+".")
+	}{
+		{"country", &asked.country, campaign.ParseCountry, "two letters, such as us"},
+		{"lang", &asked.lang, campaign.ParseLang, "two or three letters, such as en or eng"},
+	} {
+		if *p.value, err = p.parse(q.Get(p.name)); err != nil {
+			return asked, badField(p.name, p.name+" must be "+p.rule+".")
 		}
+	}
+	return asked, nil
+}
+
+// explain answers from what is in force, which is what is served unless a pin or a guard keeps it back.
+func (s *server) explain(c *call) error {
+	asked, err := c.asked(s.Now())
+	if err != nil {
+		return err
 	}
 	v, err := s.view()
 	if err != nil {
 		return err
 	}
-	e, err := compile.ExplainOver(v.Document, v.Overridden, q.Get("country"), q.Get("lang"), at)
+	e, err := compile.ExplainOver(v.Document, v.Overridden, asked.country, asked.lang, asked.at)
 	if err != nil {
 		return badField("", strings.TrimSuffix(err.Error(), ".")+".")
 	}

@@ -81,6 +81,6 @@ func describeRates(c *counters.Counts[float64]) *apiv1.Rates {
 	}
 	return &apiv1.Rates{
 		Served: c.Served, NoAd: c.NoAd, BadRequest: c.BadRequest, Unavailable: c.Unavailable, Internal: c.Internal,
-		Unauthorized: c.Unauthorized, RateLimited: c.RateLimited,
+		Unauthorized: c.Unauthorized, Forbidden: c.Forbidden, RateLimited: c.RateLimited,
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -108,10 +109,13 @@ func FuzzImport(f *testing.F) {
 	for _, d := range []string{
 		`{"ads":[]}`, `{"ads":[` + plain("a", "") + `]}`, "{\"ads\":[\n{},\n" + plain("b", "") + "]}", `{"ads":[1,null,"x"]}`, `{"ads":[]} x`, `{"ads":[{]}`, `[]`, ``,
 		`{"ads":[` + plain("a", "") + `,` + plain("a", "") + `]}`, "{\"ads\":[{\"id\":\"\xff\"}]}",
+		"{\"ads\":[{}\n,\n]}", "{\"ads\":[\n1\"\"]}", `{"\u0061ds" : [[{"]":"\"}"}]]}`, `{"ads":[{]}`, `{"ads":["\",1]}`, "\n\n", `{"ads":[]},`, `{"ads":{}}`,
 	} {
 		f.Add([]byte(d))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
+		requireAsWhole(t, body, iotest.HalfReader(bytes.NewReader(body)))
+		requireAsWhole(t, body, iotest.OneByteReader(bytes.NewReader(body)))
 		im, err := readRows(bytes.NewReader(body))
 		lines := 1 + bytes.Count(body, []byte{'\n'})
 		if err != nil {
@@ -122,11 +126,11 @@ func FuzzImport(f *testing.F) {
 		}
 		for _, e := range im.findings {
 			require.True(t, e.Line >= 1 && e.Line <= lines)
-			require.True(t, e.Row >= 1 && e.Row <= len(im.campaigns))
+			require.True(t, e.Row >= 1 && e.Row <= im.rows)
 		}
 		var document struct{ Ads []json.RawMessage }
 		require.NoError(t, json.Unmarshal(body, &document))
-		require.Len(t, im.campaigns, len(document.Ads))
+		require.Len(t, document.Ads, im.rows)
 		if im.found > 0 {
 			return
 		}
@@ -179,7 +183,9 @@ func FuzzRevisionsDiff(f *testing.F) {
 		}
 		var d apiv1.RevisionsDiff
 		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &d))
-		require.Equal(t, []any{uint64(1), uint64(2), 1}, []any{d.From, d.To, d.Total})
+		require.Less(t, d.From, d.To)
+		require.LessOrEqual(t, d.To, uint64(2))
+		require.Equal(t, 1, d.Total)
 		require.LessOrEqual(t, len(d.Items), 1)
 	})
 }
@@ -187,7 +193,7 @@ func FuzzRevisionsDiff(f *testing.F) {
 // FuzzCoverageCursor: any cursor of a page of coverage is answered or refused.
 func FuzzCoverageCursor(f *testing.F) {
 	h := start(f, nil)
-	handler := &server{Config: Config{Publisher: h.publisher, Now: func() time.Time { return monday }}}
+	handler := &server{Config: Config{Publisher: h.publisher, Now: func() time.Time { return monday }}, covers: covers{one: make(slots, 1)}}
 	for _, c := range []string{"", "{}", `{"minutes_without_ad":3}`, "null", "[", cursorOf("x")} {
 		f.Add(c)
 	}

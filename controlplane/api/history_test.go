@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/revision"
 )
 
 func TestRevisionsAndRevert(t *testing.T) {
@@ -38,13 +39,18 @@ func TestRevisionsAndRevert(t *testing.T) {
 	require.Equal(t, uint64(5), saved.Revision)
 	require.JSONEq(t, plain("a", ""), string(get[apiv1.Campaign](t, h, "/campaigns/a").Campaign))
 	undone := get[apiv1.RevisionChanges](t, h, "/revisions/5").Revision
-	require.Equal(t, apiv1.Revision{Number: 5, At: monday, Who: "bob", Comment: "too much", Kind: "revert", Reverts: 2, Changes: 1}, undone)
+	require.Equal(t, apiv1.Revision{Number: 5, At: monday, Who: "bob", Comment: "too much", Kind: "revert", Reverts: 2, Changes: 1, FirstIDs: []string{"a"}, Changed: 1}, undone)
 
 	for _, path := range []string{"/revisions/6", "/revisions/0", "/revisions/x", "/revisions/99999999999999999999"} {
 		require.Equal(t, "revision_not_found", codeOf(t, h.must(t, 404, request{method: "GET", path: path})))
 	}
 	h.must(t, 404, request{method: "POST", path: "/revisions/9/revert"})
 	require.Equal(t, "invalid_json", codeOf(t, h.must(t, 400, request{method: "POST", path: "/revisions/2/revert", body: `{"foo":1}`})))
+}
+
+// What clients refuse by themselves is what the API refuses.
+func TestClientsKnowTheLimitOfAComment(t *testing.T) {
+	require.Equal(t, revision.MaxCommentRunes, apiv1.MaxComment)
 }
 
 func TestDiffOfTwoRevisions(t *testing.T) {
@@ -74,10 +80,15 @@ func TestDiffOfTwoRevisions(t *testing.T) {
 	require.Equal(t, []apiv1.RevisionChange{}, beyond.Items)
 	require.Empty(t, beyond.Next)
 
+	whole := get[apiv1.RevisionsDiff](t, h, "/revisions/0/diff/6")
+	require.Equal(t, 2, whole.Total, "all that there is, from nothing")
+	require.Nil(t, whole.Items[0].Before)
+	require.Nil(t, whole.Items[1].Before)
+
 	for _, path := range []string{"/revisions/2/diff/1", "/revisions/2/diff/2"} {
 		require.Equal(t, "invalid_parameter", codeOf(t, h.must(t, 400, request{method: "GET", path: path, lax: true})))
 	}
-	for _, path := range []string{"/revisions/0/diff/2", "/revisions/1/diff/7", "/revisions/x/diff/2", "/revisions/1/diff/99999999999999999999"} {
+	for _, path := range []string{"/revisions/0/diff/0", "/revisions/1/diff/7", "/revisions/x/diff/2", "/revisions/1/diff/99999999999999999999"} {
 		require.Equal(t, "revision_not_found", codeOf(t, h.must(t, 404, request{method: "GET", path: path})), path)
 	}
 	h.must(t, 200, request{method: "GET", path: "/revisions/1/diff/2", who: vera})

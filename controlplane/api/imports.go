@@ -44,6 +44,9 @@ func (s *server) importDocument(c *call) error {
 	if i.base, err = readBase(c.Header); err != nil {
 		return err
 	}
+	if c.ContentLength > maxImport {
+		return tooLarge(maxImport)
+	}
 	if err := s.uploads.enter(); err != nil {
 		return err
 	}
@@ -132,9 +135,10 @@ func (i *importing) make(ctx context.Context, campaigns []campaign.Campaign) (ap
 			return answer, err
 		}
 	}
-	if answer.Diff, err = i.s.diffOf(t); err != nil {
+	if answer.Diff, err = i.s.diffOf(ctx, t); err != nil {
 		return answer, err
 	}
+	answer.Note = t.addTo(cutNote(t.index))
 	i.told.at(apiv1.Checking, len(campaigns), len(campaigns))
 	if i.dry || len(edits) == 0 {
 		return answer, nil
@@ -162,12 +166,14 @@ func (i *importing) make(ctx context.Context, campaigns []campaign.Campaign) (ap
 	i.s.made(i.who, "import", i.comment, zap.Uint64("revision", r.Number), zap.Int("campaigns", r.Count))
 	i.s.adopt(t, r.Number)
 	if again {
-		if d, err := i.s.diffOf(t); err == nil {
+		answer.Note = t.addTo(cutNote(t.index))
+		if d, err := i.s.diffOf(ctx, t); err == nil {
 			answer.Diff = d
 		} else { // the import is made: its answer is what was planned, which is as good as that
 			i.log("compare what an import has made", err)
 		}
 	}
+	answer.Note = join(answer.Note, i.s.keptBack())
 	return answer, nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"adsidecar/controlplane/access"
 	"adsidecar/controlplane/apiv1"
 	"adsidecar/internal/web"
 )
@@ -93,7 +94,9 @@ func (c *call) answerInLines(work func(*progress) (apiv1.Imported, error)) error
 	return nil
 }
 
+// working returns the last line. The status of an answer that failed, by a panic too, stands in the audit's line at least.
 func (c *call) working(work func(*progress) (apiv1.Imported, error)) apiv1.ImportEvent {
+	access.Failed(c.Context(), http.StatusInternalServerError)
 	p := &progress{}
 	end := make(chan struct{})
 	var telling sync.WaitGroup
@@ -102,9 +105,11 @@ func (c *call) working(work func(*progress) (apiv1.Imported, error)) apiv1.Impor
 	defer close(end)
 	answer, err := work(p)
 	if err == nil {
+		access.Failed(c.Context(), 0)
 		return apiv1.ImportEvent{Result: &answer}
 	}
 	refused := c.problem(err)
+	access.Failed(c.Context(), refused.status)
 	body, err := web.Marshal(refused.body)
 	if err != nil {
 		c.s.Logger.Error("encode answer", zap.Error(err))

@@ -37,6 +37,11 @@ func badField(field, message string) *problem {
 // maybeMade is for a write whose end is not known.
 const maybeMade = "The change may have been made: look before you try again."
 
+// errEncoded is for a body that is encoded.
+var errEncoded = &problem{
+	status: http.StatusUnsupportedMediaType, header: map[string]string{"Accept-Encoding": "identity"}, body: web.ErrEncoded, text: web.ErrEncoded.Message,
+}
+
 // retryLater are the headers of a 503.
 var retryLater = map[string]string{"Retry-After": "1"}
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/compile"
 	"adsidecar/controlplane/publish"
 	"adsidecar/controlplane/revision"
 )
@@ -60,11 +61,20 @@ func (p *publisher) Versions(ctx context.Context) ([]apiv1.Version, error) {
 		}
 		versions = append(versions, apiv1.Version{
 			Version: v.Hash, PublishedAt: v.At.UTC(), Document: v.Source, SourceTime: report.SourceTime, Revision: v.Revision,
-			Ads: report.Ads, Keys: report.Keys, Bytes: v.Bytes, Rejected: report.Rejected,
+			Ads: report.Ads, Keys: report.Keys, Bytes: v.Bytes, Rejected: report.Rejected, RejectedByReason: report.Reasons,
+			CutCycles: report.CutCycles, Cuts: showCuts(report.Cuts), TimeZones: report.TimeZones,
 			Published: v.Hash == published, Pinned: v.Hash == pinned,
 		})
 	}
 	return versions, nil
+}
+
+func showCuts(cuts []compile.Cut) []apiv1.Cut {
+	var shown []apiv1.Cut
+	for _, c := range cuts {
+		shown = append(shown, apiv1.Cut(c))
+	}
+	return shown
 }
 
 // ReadVersion implements Publisher.

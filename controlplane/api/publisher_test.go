@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"adsidecar/controlplane/apiv1"
+	"adsidecar/controlplane/compile"
 	"adsidecar/controlplane/publish"
 	"adsidecar/controlplane/revision"
 )
@@ -38,7 +40,10 @@ func TestPublisherOfALoop(t *testing.T) {
 	require.ErrorIs(t, p.Resume(t.Context(), "bob", ""), ErrNotPinned)
 
 	old, candidate := compiled(t, sourceDocument), compiled(t, `{"ads":[`+plain("a", "")+`]}`)
-	report, err := json.Marshal(publish.Report{Ads: old.Ads, Keys: old.Keys, Rejected: old.Rejected, SourceTime: monday})
+	report, err := json.Marshal(publish.Report{
+		Ads: old.Ads, Keys: old.Keys, Rejected: old.Rejected, SourceTime: monday, Reasons: old.Reasons,
+		CutCycles: 3, Cuts: []compile.Cut{{Key: "us/eng", Ads: 656, Turns: 64881, Uncut: 65537}}, TimeZones: "2026a",
+	})
 	require.NoError(t, err)
 	require.NoError(t, h.history.KeepVersion(t.Context(), revision.Version{Hash: old.Version, At: monday, Source: "abc", Revision: 3, Report: report}, old.Bytes))
 	loop.view = &publish.View{Index: candidate}
@@ -80,6 +85,10 @@ func TestPublisherOfALoop(t *testing.T) {
 	v := versions[0]
 	require.True(t, v.Published && v.Pinned)
 	require.Equal(t, []any{"abc", uint64(3), old.Ads, old.Keys, 1, monday}, []any{v.Document, v.Revision, v.Ads, v.Keys, v.Rejected, v.SourceTime})
+
+	require.Equal(t, map[string]int{"invalid_url": 1}, v.RejectedByReason)
+	require.Equal(t, []apiv1.Cut{{Key: "us/eng", Ads: 656, Turns: 64881, Uncut: 65537}}, v.Cuts)
+	require.Equal(t, []any{3, "2026a"}, []any{v.CutCycles, v.TimeZones})
 
 	require.NoError(t, p.Resume(t.Context(), "bob", ""))
 	require.Nil(t, p.Pin())

@@ -14,6 +14,7 @@ import (
 func showRevision(r revision.Revision) apiv1.Revision {
 	return apiv1.Revision{
 		Number: r.Number, At: r.At.UTC(), Who: r.Who, Comment: r.Comment, Kind: string(r.Kind), Reverts: r.Reverts, Changes: r.Count,
+		FirstIDs: r.FirstIDs, Added: r.Added, Changed: r.Changed, Removed: r.Removed,
 	}
 }
 
@@ -54,10 +55,10 @@ func (c *call) pageByCount() (limit int, cursor uint64, err error) {
 	return limit, cursor, err
 }
 
-// number is the revision that an argument of the path names.
-func (c *call) number(arg int) (uint64, error) {
+// number is the revision that an argument of the path names: 1 for the first one.
+func (c *call) number(arg int, least uint64) (uint64, error) {
 	n, err := strconv.ParseUint(c.args[arg], 10, 63)
-	if err != nil || n == 0 {
+	if err != nil || n < least {
 		return 0, errNoRevision
 	}
 	return n, nil
@@ -69,11 +70,11 @@ func (s *server) diffRevisions(c *call) error {
 	if err != nil {
 		return err
 	}
-	from, err := c.number(0)
+	from, err := c.number(0, 0) // 0 is before the first one
 	if err != nil {
 		return err
 	}
-	to, err := c.number(1)
+	to, err := c.number(1, 1)
 	if err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func (s *server) getRevision(c *call) error {
 	if err != nil {
 		return err
 	}
-	number, err := c.number(0)
+	number, err := c.number(0, 1)
 	if err != nil {
 		return err
 	}
@@ -156,7 +157,7 @@ func (s *server) revert(c *call) error {
 	if _, err := c.params(); err != nil {
 		return err
 	}
-	number, err := c.number(0)
+	number, err := c.number(0, 1)
 	if err != nil {
 		return err
 	}
@@ -172,6 +173,6 @@ func (s *server) revert(c *call) error {
 	s.made(c.who, "revert", comment, zap.Uint64("revision", r.Number), zap.Uint64("reverts", number))
 	s.adopt(t, r.Number)
 	return c.write(http.StatusOK, apiv1.Saved{
-		Revision: r.Number, Note: t.addTo("Revision " + strconv.FormatUint(number, 10) + " is undone."),
+		Revision: r.Number, Note: join(t.addTo("Revision "+strconv.FormatUint(number, 10)+" is undone."), s.keptBack()),
 	})
 }

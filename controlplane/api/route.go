@@ -45,6 +45,7 @@ func (s *server) routes() []pattern {
 		"versions/*":          {"GET": quick(s.getVersion)},
 		"versions/*/diff/*":   {"GET": quick(s.diffVersions)},
 		"versions/*/rollback": {"POST": quick(s.rollback)},
+		"actions":             {"GET": quick(s.listActions)},
 		"pin":                 {"GET": quick(s.getPin), "DELETE": quick(s.resume)},
 		"held":                {"GET": quick(s.getHeld)},
 		"held/*/confirm":      {"POST": quick(s.confirmHeld)},
@@ -52,6 +53,7 @@ func (s *server) routes() []pattern {
 		"source":              {"GET": quick(s.getSource)},
 		"source/poll":         {"POST": quick(s.pollSource)},
 		"explain":             {"GET": quick(s.explain)},
+		"served":              {"GET": quick(s.served)},
 		"coverage":            {"GET": quick(s.coverage)},
 		"fleet":               {"GET": quick(s.fleet)},
 		"summary":             {"GET": quick(s.getSummary)},
@@ -133,6 +135,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.refuse(errNobody)
 		return
 	}
+	if !c.reads() && web.Encoded(r.Header) {
+		c.refuse(errEncoded)
+		return
+	}
 	if !e.lasting {
 		ctx, cancel := context.WithTimeout(r.Context(), s.Timeout)
 		defer cancel()
@@ -161,7 +167,7 @@ func (s *server) made(who, what, comment string, which ...zap.Field) {
 	if comment != "" {
 		fields = append(fields, zap.String("comment", comment))
 	}
-	s.Logger.Info("change made", fields...)
+	s.Audit.Info("change made", fields...)
 }
 
 // write answers with a body.

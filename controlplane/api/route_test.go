@@ -86,6 +86,7 @@ type failing struct {
 	History
 
 	err    error
+	panics bool
 	loaded bool
 }
 
@@ -96,6 +97,9 @@ func (f *failing) State() revision.State {
 }
 
 func (f *failing) Apply(context.Context, revision.ChangeSet) (revision.Revision, error) {
+	if f.panics {
+		panic("write")
+	}
 	return revision.Revision{}, f.err
 }
 
@@ -200,7 +204,10 @@ func TestTypesHaveTheDocumentsMembers(t *testing.T) {
 		"Campaign": apiv1.Campaign{Campaign: json.RawMessage(plain("a", "")), Source: json.RawMessage(plain("a", "")), Overrides: true, PausedByOperator: true, State: "paused", Origin: "source", Revision: 1, NextEligible: monday},
 		"Pin":      apiv1.Pin{At: monday, Comment: "c", Waiting: "w", Error: "e"},
 		"Envoy":    apiv1.Envoy{Since: monday, Types: []apiv1.OfType{}, Rates: &apiv1.Rates{}},
-		"Version":  apiv1.Version{PublishedAt: monday, SourceTime: monday},
+		"Version": apiv1.Version{
+			PublishedAt: monday, SourceTime: monday, RejectedByReason: map[string]int{"out_of_range": 2}, CutCycles: 1, TimeZones: "2026a",
+			Cuts: []apiv1.Cut{{Key: "us/eng", Ads: 656, Turns: 64881, Uncut: 65537}},
+		},
 	} {
 		body, err := json.Marshal(v)
 		require.NoError(t, err)

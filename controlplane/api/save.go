@@ -70,7 +70,7 @@ func (s *server) save(c *call, id string, decide decision) error {
 		seen := i.revision // a copy: what waits for its turn must not keep a view of all campaigns
 		var t trial
 		r, err := s.History.Apply(c.Context(), revision.ChangeSet{
-			Who: c.who, Comment: comment, Kind: revision.Edit,
+			Who: c.who, Comment: comment, Kind: kindOf(v, id, i, there, e.after),
 			Edits: []revision.RowEdit{{ID: id, After: e.after, Match: &seen}}, Check: s.tryRows(&t),
 		})
 		var conflict *revision.ConflictError
@@ -88,7 +88,7 @@ func (s *server) save(c *call, id string, decide decision) error {
 		}
 		s.made(c.who, "edit", comment, zap.Uint64("revision", r.Number), zap.String("campaign", id))
 		s.adopt(t, r.Number)
-		e.note = t.addTo(e.note)
+		e.note = join(t.addTo(e.note), s.keptBack())
 		return s.saved(c, status, id, r.Number, e)
 	}
 	return errContended

@@ -26,7 +26,7 @@ func TestCreate(t *testing.T) {
 	require.Len(t, page.Items, 1)
 	require.Equal(t, "alice", page.Items[0].Who)
 	require.Equal(t, "weil's so ist – ünd", page.Items[0].Comment)
-	require.Equal(t, "edit", page.Items[0].Kind)
+	require.Equal(t, "create", page.Items[0].Kind)
 
 	require.Equal(t, "campaign_exists", codeOf(t, h.must(t, 409, request{method: "POST", path: "/campaigns", body: plain("new", "")})))
 	require.Equal(t, "campaign_exists", codeOf(t, h.must(t, 409, request{method: "POST", path: "/campaigns", body: plain("s1", "")})))

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -36,6 +35,10 @@ func TestExplain(t *testing.T) {
 	for _, query := range []string{"", "country=us", "country=usa&lang=eng", "country=us&lang=e1", "country=us&lang=eng&at=today", "country=us&lang=eng&x=1"} {
 		h.must(t, 400, request{method: "GET", path: "/explain?" + query, lax: true})
 	}
+	for _, at := range []string{"9999-12-31T23:59:59-05:00", "0000-01-01T00:00:00%2B05:00"} {
+		answer := h.must(t, 400, request{method: "GET", path: "/explain?country=us&lang=eng&at=" + at, lax: true})
+		require.Contains(t, string(answer.body), "at must be in the years 0000 to 9999 of UTC.")
+	}
 	require.Contains(t, string(h.must(t, 400, request{method: "GET", path: "/explain?country=usa&lang=eng"}).body), "country must be two letters, such as us.")
 	require.Contains(t, string(h.must(t, 400, request{method: "GET", path: "/explain?country=us&lang=e1"}).body), "lang must be two or three letters, such as en or eng.")
 }
@@ -52,53 +55,6 @@ func TestTextIsAsItWasWritten(t *testing.T) {
 		header: map[string]string{"Accept": "application/x-ndjson"},
 	}
 	require.Contains(t, string(h.send(t, lines).body), "v?a=2&b=<2>")
-}
-
-func TestCoverage(t *testing.T) {
-	h := start(t, nil)
-	h.publisher.setSource(t, `{"ads":[
-	 {"id":"a","video_url":"https://v.example/a","country":"us","lang":"eng","start_hour":0,"end_hour":24},
-	 {"id":"b","video_url":"https://v.example/b","country":"de","lang":"ger","start_hour":6,"end_hour":12},
-	 {"id":"c","video_url":"https://v.example/c","country":"fr","lang":"fre","start_hour":0,"end_hour":24,"end_at":"2027-03-02T00:05:00Z"}]}`)
-	page := get[apiv1.CoveragePage](t, h, "/coverage?day=2027-03-02&limit=2")
-	require.Equal(t, 3, page.Total)
-	require.Equal(t, apiv1.Coverage{Country: "fr", Lang: "fra", Quarters: "-" + strings.Repeat("0", 95), Without: 1435}, page.Items[0])
-	require.Equal(t, apiv1.Coverage{
-		Country: "de", Lang: "deu", Quarters: strings.Repeat("0", 24) + strings.Repeat("1", 24) + strings.Repeat("0", 48), Without: 18 * 60,
-	}, page.Items[1])
-	page = get[apiv1.CoveragePage](t, h, "/coverage?day=2027-03-02&limit=2&cursor="+page.Next)
-	require.Equal(t, []apiv1.Coverage{{Country: "us", Lang: "eng", Quarters: strings.Repeat("1", 96)}}, page.Items)
-	require.Empty(t, page.Next)
-	require.Zero(t, get[apiv1.CoveragePage](t, h, "/coverage").Items[1].Without, "today all of fr is covered")
-	for _, day := range []string{"2027-02-27", "2027-03-15", "soon", "2027-03-01T00:00:00Z"} {
-		h.must(t, 400, request{method: "GET", path: "/coverage?day=" + day, lax: true})
-	}
-	h.must(t, 400, request{method: "GET", path: "/coverage?cursor=" + cursorOf("{"), lax: true})
-}
-
-// 20,000 keys are looked at in a time that a page may take.
-func TestCoverageOf20000Keys(t *testing.T) {
-	h := start(t, nil)
-	var ads []string
-	for n := range 20_000 {
-		ads = append(ads, fmt.Sprintf(`{"id":"%d","video_url":"https://v.example/v","country":"%c%c","lang":"%c%cx","start_hour":%d,"end_hour":%d}`,
-			n, 'a'+n%26, 'a'+n/26%26, 'a'+n/676%26, 'a'+n/17576, n%24, (n+9)%24))
-	}
-	document := `{"ads":[` + strings.Join(ads, ",") + `]}`
-	h.publisher.setSource(t, document)
-	began := time.Now()
-	page := get[apiv1.CoveragePage](t, h, "/coverage?limit=1000")
-	t.Logf("first page of %d keys in %v", page.Total, time.Since(began))
-	require.Greater(t, page.Total, 19_900, "some of the codes are one language")
-	began = time.Now()
-	require.Len(t, get[apiv1.CoveragePage](t, h, "/coverage?limit=1000&cursor="+page.Next).Items, 1000)
-	t.Logf("second page in %v", time.Since(began))
-	a := get[apiv1.Page[apiv1.Version]](t, h, "/versions").Items[0].Version
-	h.publisher.setSource(t, strings.Replace(document, `"start_hour":3,`, `"start_hour":4,`, 1))
-	b := get[apiv1.Page[apiv1.Version]](t, h, "/versions").Items[0].Version
-	began = time.Now()
-	require.Equal(t, 1, get[apiv1.Diff](t, h, "/versions/"+a+"/diff/"+b).Keys)
-	t.Logf("diff of two versions in %v", time.Since(began))
 }
 
 // Explanations are of what is in force, coverage is of what was compiled of it last: both say where that is not what is published.
@@ -175,13 +131,16 @@ func event(t *testing.T, r *bufio.Reader) apiv1.Summary {
 	return s
 }
 
+// impatience is what an impatient server gives a request and its answer: less than a test waits for more, and enough for a busy machine.
+const impatience = 500 * time.Millisecond
+
 // impatient is a server, without credentials, whose own timeouts are short.
 func impatient(t *testing.T, handler http.Handler) *httptest.Server {
 	t.Helper()
 	guard, err := access.New(access.Config{Address: "127.0.0.1:1"})
 	require.NoError(t, err)
 	server := httptest.NewUnstartedServer(guard.Handler(http.NewServeMux(), handler))
-	server.Config.ReadTimeout, server.Config.WriteTimeout = 200*time.Millisecond, 200*time.Millisecond
+	server.Config.ReadTimeout, server.Config.WriteTimeout = impatience, impatience
 	server.Start()
 	t.Cleanup(server.Close)
 	return server
@@ -189,6 +148,7 @@ func impatient(t *testing.T, handler http.Handler) *httptest.Server {
 
 // A stream outlives the server's timeouts, tells of changes, and ends when the program does.
 func TestEvents(t *testing.T) {
+	const atOnce = 10 * time.Second // less than quietTime, and enough for a busy machine
 	done := make(chan struct{})
 	var handler http.Handler
 	h := start(t, func(c *Config) {
@@ -205,6 +165,7 @@ func TestEvents(t *testing.T) {
 		require.NoError(t, err)
 		return res
 	}
+	opened := time.Now()
 	res := ask()
 	defer func() { _ = res.Body.Close() }()
 	require.Equal(t, "text/event-stream", res.Header.Get("Content-Type"))
@@ -220,12 +181,12 @@ func TestEvents(t *testing.T) {
 	_, err := h.publisher.Rollback(t.Context(), first.Version, "bob", "")
 	require.NoError(t, err)
 	require.Equal(t, "bob", event(t, r).Pin.Who)
-	require.Less(t, time.Since(began), 3*time.Second, "a change is told at once")
+	require.Less(t, time.Since(began), atOnce, "a change is told at once")
 	made := time.Now()
 	h.must(t, 201, request{method: "POST", path: "/campaigns", body: plain("a", "")})
 	require.Equal(t, uint64(1), event(t, r).Revision)
-	require.Less(t, time.Since(made), 3*time.Second)
-	require.Greater(t, time.Since(began), 2*server.Config.WriteTimeout)
+	require.Less(t, time.Since(made), atOnce)
+	require.Greater(t, time.Since(opened), 2*impatience)
 	close(done)
 	_, err = r.ReadString('\n')
 	require.EqualError(t, err, "EOF")
@@ -262,7 +223,7 @@ func (f *fakeCounters) Status() counters.Status { return f.status }
 
 func TestSummaryAndRates(t *testing.T) {
 	reported := &fakeCounters{status: counters.Status{
-		PerSecond: &counters.Counts[float64]{Served: 7, NoAd: 1, Unauthorized: 2},
+		PerSecond: &counters.Counts[float64]{Served: 7, NoAd: 1, Unauthorized: 2, Forbidden: 3},
 		Envoys:    []counters.EnvoyStatus{{Node: "e1", PerSecond: &counters.Counts[float64]{Served: 4}}, {Node: "e2"}},
 	}}
 	h := start(t, func(c *Config) { c.Counters = reported })
@@ -270,9 +231,9 @@ func TestSummaryAndRates(t *testing.T) {
 	f := get[apiv1.Fleet](t, h, "/fleet")
 	require.Equal(t, &apiv1.Rates{Served: 4}, f.Envoys[0].Rates)
 	require.Nil(t, f.Envoys[1].Rates)
-	require.Equal(t, &apiv1.Rates{Served: 7, NoAd: 1, Unauthorized: 2}, f.Rates, "not what the connections have together")
+	require.Equal(t, &apiv1.Rates{Served: 7, NoAd: 1, Unauthorized: 2, Forbidden: 3}, f.Rates, "not what the connections have together")
 
-	require.Equal(t, &apiv1.Rates{Served: 7, NoAd: 1, Unauthorized: 2}, get[apiv1.Summary](t, h, "/summary").Rates)
+	require.Equal(t, &apiv1.Rates{Served: 7, NoAd: 1, Unauthorized: 2, Forbidden: 3}, get[apiv1.Summary](t, h, "/summary").Rates)
 	h.must(t, 201, request{method: "POST", path: "/campaigns", body: plain("n", "")})
 	h.publisher.locked(func() { h.publisher.status.Operators = &publish.OperatorsStatus{Revision: 1, Error: "index too large"} })
 	got := get[apiv1.Summary](t, h, "/summary")

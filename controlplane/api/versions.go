@@ -57,7 +57,7 @@ func (s *server) diffVersions(c *call) error {
 	if err != nil {
 		return err
 	}
-	d, err := diffIndexes(a, b, s.Now())
+	d, err := diffIndexes(c.Context(), a, b, s.Now())
 	if err != nil {
 		return err
 	}

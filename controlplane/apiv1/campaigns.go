@@ -103,6 +103,8 @@ type Imported struct {
 	// one of its campaigns since.
 	Base uint64 `json:"base"`
 	Diff Diff   `json:"diff"`
+	// Note is for people: that weights are made smaller, or that what was imported is not published for now.
+	Note string `json:"note,omitempty"`
 }
 
 // Phases of an import.
@@ -138,8 +140,15 @@ type Diff struct {
 	Added   int `json:"added"`
 	Changed int `json:"changed"`
 	Removed int `json:"removed"`
-	// Keys counts pairs of country and language whose answers differ, compared at each quarter of an hour of the seven days from now on.
-	Keys        int `json:"keys"`
+	// Keys counts pairs of country and language (an asterisk for those that no campaign names) that the two indexes answer differently:
+	// another ad, order or number of turns, at any minute from now to the end of the days that both know minute by minute, two weeks after
+	// the last midnight, and of older versions a week from now at least. A pair without flights and changes of zones ahead repeats week by
+	// week, and is compared for ever.
+	Keys int `json:"keys"`
+	// KeysLater counts the pairs beside those that may be answered differently after that: a campaign that is added, changed or removed
+	// applies to them and runs then, and flights or changes of zones make those days other than the ones that were compared. They are the
+	// most that may: which campaign wins then is not worked out. Every other pair stays as it is. It is absent for none, and of two versions.
+	KeysLater   int `json:"keys_later,omitempty"`
 	BytesBefore int `json:"bytes_before"`
 	BytesAfter  int `json:"bytes_after"`
 	// Ads are the first of them in order of id, at most 1,000.

@@ -21,6 +21,7 @@
 //	GET    /versions/{version}            Version
 //	GET    /versions/{a}/diff/{b}         Diff
 //	POST   /versions/{version}/rollback   Comment, optional → Pin
+//	GET    /actions?limit=&cursor=        Page[Action], newest first
 //	GET    /pin                           Pin; 404 not_pinned
 //	DELETE /pin                           resume → 204; 404 not_pinned
 //	GET    /held                          Held; 404 nothing_held

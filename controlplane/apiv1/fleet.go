@@ -46,6 +46,7 @@ type Rates struct {
 	Unavailable  float64 `json:"unavailable"`
 	Internal     float64 `json:"internal"`
 	Unauthorized float64 `json:"unauthorized"`
+	Forbidden    float64 `json:"forbidden"` // token of another client or use
 	RateLimited  float64 `json:"rate_limited"`
 }
 
@@ -63,6 +64,30 @@ type Coverage struct {
 type CoveragePage struct {
 	Page[Coverage]
 	Basis
+
+	// AllDay is how many of Total have no ad all day, InPart how many have none at some minutes.
+	AllDay int `json:"without_ad_all_day"`
+	InPart int `json:"without_ad_in_part"`
+}
+
+// Served is what Envoys answer for a country and a language at a time, from the published index. In days that the index does not have it says
+// what it would still answer then.
+type Served struct {
+	Version string    `json:"version"`
+	Country string    `json:"country"` // canonical, as Lang
+	Lang    string    `json:"lang"`
+	At      time.Time `json:"at"` // the minute
+	// Key is whose cycle answers, such as us/eng or */eng; absent: no ad.
+	Key string     `json:"key,omitempty"`
+	Ads []ServedAd `json:"ads"`
+	// Cycle has the place in Ads of each turn's ad; empty: no ad.
+	Cycle []int `json:"cycle"`
+}
+
+// ServedAd is an ad as a game gets it.
+type ServedAd struct {
+	ID       string `json:"id"`
+	VideoURL string `json:"video_url"`
 }
 
 // Basis says how an answer about what is in force stands to what is published. The answer to /explain has its members, too.
@@ -76,7 +101,7 @@ type Basis struct {
 // States of the source.
 const (
 	SourceOK       = "ok"
-	SourceStale    = "stale"    // it has not confirmed yet what is served from the disk
+	SourceStale    = "stale"    // it has given no usable document since the start: what is served is from the disk, if anything
 	SourceFailing  = "failing"  // it does not answer well
 	SourceUnusable = "unusable" // its document cannot be used
 )
@@ -90,17 +115,23 @@ type Summary struct {
 	Rejected    int       `json:"rejected"`
 	// Revision is the operators' newest, CompiledRevision that of what is published unless a pin or a guard is in between; RevisionError is
 	// why Revision is not compiled.
-	Revision         uint64  `json:"revision"`
-	CompiledRevision uint64  `json:"compiled_revision"`
-	RevisionError    string  `json:"revision_error,omitempty"`
-	Pin              *Pin    `json:"pin,omitempty"`
-	Held             *Held   `json:"held,omitempty"`
-	Source           string  `json:"source"`             // one of the constants
-	SourceAge        float64 `json:"source_age_seconds"` // since the source last gave or confirmed a usable document
-	SourceError      string  `json:"source_error,omitempty"`
-	InSync           int     `json:"in_sync"`
-	Behind           int     `json:"behind"`
-	Rates            *Rates  `json:"rates,omitempty"` // of the whole fleet
+	Revision         uint64 `json:"revision"`
+	CompiledRevision uint64 `json:"compiled_revision"`
+	RevisionError    string `json:"revision_error,omitempty"`
+	// OperatorsError is why the operators' store cannot be read now: what others have said since OperatorsReadAt is not known here.
+	OperatorsError  string    `json:"operators_error,omitempty"`
+	OperatorsReadAt time.Time `json:"operators_read_at,omitzero"` // absent without OperatorsError, and where it was never read
+	// UnreadableRows counts what operators said that cannot be read: neither it nor the source's campaigns of its ids are served.
+	UnreadableRows int `json:"unreadable_rows,omitempty"`
+
+	Pin         *Pin    `json:"pin,omitempty"`
+	Held        *Held   `json:"held,omitempty"`
+	Source      string  `json:"source"`             // one of the constants
+	SourceAge   float64 `json:"source_age_seconds"` // since the source last gave or confirmed a usable document
+	SourceError string  `json:"source_error,omitempty"`
+	InSync      int     `json:"in_sync"`
+	Behind      int     `json:"behind"`
+	Rates       *Rates  `json:"rates,omitempty"` // of the whole fleet
 }
 
 // Stuck reports whether the newest revision cannot be compiled. One that will be in a moment is not.

@@ -11,9 +11,28 @@ type Revision struct {
 	At      time.Time `json:"at"`
 	Who     string    `json:"who"`
 	Comment string    `json:"comment,omitempty"`
-	Kind    string    `json:"kind"` // edit, import or revert
+	Kind    string    `json:"kind"` // what was done: create, edit, pause, resume, delete, import or revert
 	Reverts uint64    `json:"reverts,omitempty"`
-	Changes int       `json:"changes"`
+	Changes int       `json:"changes"` // campaigns
+	// FirstIDs are the first of these campaigns, in order of id, at most 3. They and the counts below are absent of revisions that were made
+	// before they were kept.
+	FirstIDs []string `json:"first_ids,omitempty"`
+	// Added, Changed and Removed count what operators say of campaigns: a pause alone adds one.
+	Added   int `json:"added,omitempty"`
+	Changed int `json:"changed,omitempty"`
+	Removed int `json:"removed,omitempty"`
+}
+
+// Action is what an operator did about what is published. Actions are contiguous, and none is ever changed or removed.
+type Action struct {
+	Number  uint64 `json:"number"`
+	Kind    string `json:"kind"`              // rollback, resume, confirm or refuse
+	Version string `json:"version,omitempty"` // what was pinned, or held; of a resume what was pinned until then, if that is known
+	// Base is the version that was published when a guard held Version back; absent: none was, or Kind is another than confirm and refuse.
+	Base    string    `json:"base,omitempty"`
+	Who     string    `json:"who"`
+	Comment string    `json:"comment,omitempty"`
+	At      time.Time `json:"at"`
 }
 
 // RevisionChanges is a revision with a page of its changes, in order of id.
@@ -48,8 +67,24 @@ type Version struct {
 	Keys        int       `json:"keys"`
 	Bytes       int       `json:"bytes"`
 	Rejected    int       `json:"rejected"`
-	Published   bool      `json:"published"` // now
-	Pinned      bool      `json:"pinned"`    // now
+	// RejectedByReason counts Rejected by the codes of FieldError; a reason without any is absent.
+	RejectedByReason map[string]int `json:"rejected_by_reason,omitempty"`
+	// CutCycles counts cycles whose weights ask for more turns than a cycle may have, so that they were made smaller; Cuts are of the first
+	// keys that have such, at most 10.
+	CutCycles int   `json:"cut_cycles,omitempty"`
+	Cuts      []Cut `json:"cuts,omitempty"`
+	// TimeZones is the release of the tz database, such as 2026a; absent: no ad has a time zone but UTC.
+	TimeZones string `json:"time_zones,omitempty"`
+	Published bool   `json:"published"` // now
+	Pinned    bool   `json:"pinned"`    // now
+}
+
+// Cut is the longest of the cycles of one key whose weights were made smaller: its ads take nearly the shares that were asked for.
+type Cut struct {
+	Key   string `json:"key"` // such as us/eng
+	Ads   int    `json:"ads"`
+	Turns int    `json:"turns"` // that the cycle has
+	Uncut int    `json:"uncut"` // that it would have had
 }
 
 // Pin holds a version: nothing newer is published until it is taken off.
@@ -78,7 +113,8 @@ type Held struct {
 	Version string    `json:"version"`
 	Base    string    `json:"base,omitempty"` // the version that it would replace
 	Since   time.Time `json:"since"`
-	// Reason is max_removed_share, or revision_lost: the operators' store knows fewer revisions than what is published was made of.
+	// Reason is max_removed_share, or revision_lost: the operators' store is another one than what is published was made with, or has lost
+	// revisions, a pin or a decision.
 	Reason  string `json:"reason"`
 	Message string `json:"message"`
 	// Removed are the ads that it removes, of Served that Base can still serve. They are 0 where guards.max_removed_share is 1.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"iter"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -57,9 +58,26 @@ func (c *Client) Revert(ctx context.Context, number uint64, comment string) (Ans
 
 func revisionPath(number uint64) string { return "/revisions/" + strconv.FormatUint(number, 10) }
 
+// Actions lists rollbacks, their ends, and decisions on held versions in pages, the newest first; limit 0: all.
+func (c *Client) Actions(ctx context.Context, limit int) iter.Seq2[Answer[apiv1.Page[apiv1.Action]], error] {
+	return pages(limit, func(cursor string, limit int) (Answer[apiv1.Page[apiv1.Action]], error) {
+		return c.ActionsPage(ctx, cursor, limit)
+	}, func(p apiv1.Page[apiv1.Action]) (string, int) { return p.Next, len(p.Items) })
+}
+
+// ActionsPage returns the page of that list with at most limit actions after a cursor; empty: the first.
+func (c *Client) ActionsPage(ctx context.Context, cursor string, limit int) (Answer[apiv1.Page[apiv1.Action]], error) {
+	return page[apiv1.Page[apiv1.Action]](ctx, c, "/actions", nil, cursor, limit)
+}
+
 // Versions lists the published versions, the newest first.
 func (c *Client) Versions(ctx context.Context) (Answer[apiv1.Page[apiv1.Version]], error) {
 	return get[apiv1.Page[apiv1.Version]](ctx, c, "/versions")
+}
+
+// Version returns one of them; one that is not kept is an Error with the code version_not_found.
+func (c *Client) Version(ctx context.Context, version string) (Answer[apiv1.Version], error) {
+	return get[apiv1.Version](ctx, c, "/versions/"+segment(version))
 }
 
 // DiffVersions says what changes from version a to b.
@@ -112,19 +130,39 @@ func (c *Client) Status(ctx context.Context) (Answer[json.RawMessage], error) {
 	return get[json.RawMessage](ctx, c, "/status")
 }
 
-// CoveragePage returns at most limit keys after a cursor, empty: the first, of a day such as 2027-03-01.
-func (c *Client) CoveragePage(ctx context.Context, day, cursor string, limit int) (Answer[apiv1.CoveragePage], error) {
-	return page[apiv1.CoveragePage](ctx, c, "/coverage", query("day", day), cursor, limit)
+// CoverageOf says which coverage is asked for.
+type CoverageOf struct {
+	Day           string // such as 2027-03-01; empty: today
+	Country, Lang string // * is that of keys for all; empty: all keys
+	Published     bool   // of the published index, not of what the campaigns give now
+}
+
+// CoveragePage returns at most limit keys after a cursor, empty: the first.
+func (c *Client) CoveragePage(ctx context.Context, of CoverageOf, cursor string, limit int) (Answer[apiv1.CoveragePage], error) {
+	q := query("day", of.Day, "country", of.Country, "lang", of.Lang)
+	if of.Published {
+		q.Set("published", "true")
+	}
+	return page[apiv1.CoveragePage](ctx, c, "/coverage", q, cursor, limit)
+}
+
+// Served says what Envoys answer a country and language at a time, zero being now, from the published index.
+func (c *Client) Served(ctx context.Context, country, lang string, at time.Time) (Answer[apiv1.Served], error) {
+	return ask[apiv1.Served](ctx, c, call{method: http.MethodGet, path: "/served", query: adRequest(country, lang, at)})
 }
 
 // Explain says what a country and language get at a time, zero being now. The value is a compile.Explanation with the members of
 // apiv1.Basis.
 func (c *Client) Explain(ctx context.Context, country, lang string, at time.Time) (Answer[json.RawMessage], error) {
+	return ask[json.RawMessage](ctx, c, call{method: http.MethodGet, path: "/explain", query: adRequest(country, lang, at)})
+}
+
+func adRequest(country, lang string, at time.Time) url.Values {
 	when := ""
 	if !at.IsZero() {
 		when = at.UTC().Format(time.RFC3339)
 	}
-	return ask[json.RawMessage](ctx, c, call{method: http.MethodGet, path: "/explain", query: query("country", country, "lang", lang, "at", when)})
+	return query("country", country, "lang", lang, "at", when)
 }
 
 func get[T any](ctx context.Context, c *Client, path string) (Answer[T], error) {

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -66,39 +68,71 @@ func endless(status int) http.HandlerFunc {
 	}
 }
 
-func TestSlowServers(t *testing.T) {
-	over := make(chan struct{})
-	stuck := func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet && r.URL.Path == "/api/v1/document" {
-			_, _ = io.WriteString(w, `{"ads":[`)
-			w.(http.Flusher).Flush()
-		}
-		select {
-		case <-over:
-		case <-r.Context().Done():
-		}
+// slow is a transport to a server that stands still: with the document after its beginning, and then as body says, with all else at once.
+type slow struct{ body io.Reader }
+
+// RoundTrip implements http.RoundTripper.
+func (s slow) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodGet || r.URL.Path != "/api/v1/document" {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
 	}
-	c, _ := newClient(t, stuck)
-	t.Cleanup(func() { close(over) })
-	c.timeout, c.silence = 50*time.Millisecond, 50*time.Millisecond
+	body := io.MultiReader(s.body, untilDone(r.Context().Done()))
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(body), Request: r}, nil
+}
 
-	_, err := c.Fleet(t.Context())
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.ErrorContains(t, err, "/api/v1/fleet: no answer within 50ms")
+// untilDone has nothing to read until it is closed.
+type untilDone <-chan struct{}
 
-	var out bytes.Buffer
-	n, err := c.Export(t.Context(), "", &out)
-	require.ErrorContains(t, err, "ended after 8 bytes, which are not the whole document: nothing was heard for 50ms")
-	require.EqualValues(t, out.Len(), n)
+// Read implements io.Reader.
+func (u untilDone) Read([]byte) (int, error) {
+	<-u
+	return 0, net.ErrClosed
+}
 
-	_, err = c.Import(t.Context(), strings.NewReader("{}"), ImportOptions{})
-	require.ErrorContains(t, err, "nothing was heard for 50ms")
+// newSlowClient is for a bubble of synctest, whose clock jumps.
+func newSlowClient(t *testing.T, body io.Reader) *Client {
+	t.Helper()
+	c, err := New(Config{
+		Server: "http://localhost:1", Token: secret, Transport: slow{body}, Timeout: 30 * time.Second, Silence: 5 * time.Minute,
+	})
+	require.NoError(t, err)
+	return c
+}
 
-	gone := errors.New("the operator has gone")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(gone)
-	_, err = c.Fleet(ctx)
-	require.ErrorIs(t, err, gone)
+func TestSlowServers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSlowClient(t, strings.NewReader(`{"ads":[`))
+		took := func(want time.Duration, call func()) {
+			t.Helper()
+			began := time.Now()
+			call()
+			require.Equal(t, want, time.Since(began))
+		}
+		took(30*time.Second, func() {
+			_, err := c.Fleet(t.Context())
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.ErrorContains(t, err, "/api/v1/fleet: no answer within 30s")
+		})
+		took(5*time.Minute, func() {
+			var out bytes.Buffer
+			n, err := c.Export(t.Context(), "", &out)
+			require.ErrorContains(t, err, "ended after 8 bytes, which are not the whole document: nothing was heard for 5m0s")
+			require.EqualValues(t, 8, n)
+			require.Equal(t, `{"ads":[`, out.String())
+		})
+		took(5*time.Minute, func() {
+			_, err := c.Import(t.Context(), strings.NewReader("{}"), ImportOptions{})
+			require.ErrorContains(t, err, "nothing was heard for 5m0s")
+		})
+		took(0, func() {
+			gone := errors.New("the operator has gone")
+			ctx, cancel := context.WithCancelCause(t.Context())
+			cancel(gone)
+			_, err := c.Fleet(ctx)
+			require.ErrorIs(t, err, gone)
+		})
+	})
 }
 
 // TestExportIsWhole: one that the server breaks off is an error, whatever came before.
@@ -123,22 +157,29 @@ func TestExportIsWhole(t *testing.T) {
 
 // TestASlowStreamGoesOn: what is bounded is the silence, not the time that a document takes.
 func TestASlowStreamGoesOn(t *testing.T) {
-	const chunks = 5
-	c, _ := newClient(t, func(w http.ResponseWriter, r *http.Request) {
-		pace := time.NewTicker(300 * time.Millisecond)
-		defer pace.Stop()
-		for range chunks {
-			_, _ = io.WriteString(w, " ")
-			w.(http.Flusher).Flush()
-			select {
-			case <-pace.C:
-			case <-r.Context().Done():
-				return
-			}
-		}
+	synctest.Test(t, func(t *testing.T) {
+		const chunks, pace = 5, 4 * time.Minute
+		began := time.Now()
+		c := newSlowClient(t, &paced{left: chunks, pace: pace})
+		n, err := c.Export(t.Context(), "", io.Discard)
+		require.ErrorContains(t, err, "nothing was heard for 5m0s", "at its end")
+		require.EqualValues(t, chunks, n)
+		require.Equal(t, chunks*pace+5*time.Minute, time.Since(began))
 	})
-	c.silence, c.timeout = time.Second, time.Millisecond
-	n, err := c.Export(t.Context(), "", io.Discard)
-	require.NoError(t, err)
-	require.EqualValues(t, chunks, n)
+}
+
+// paced has one byte after each pause.
+type paced struct {
+	left int
+	pace time.Duration
+}
+
+// Read implements io.Reader.
+func (p *paced) Read(b []byte) (int, error) {
+	if p.left == 0 {
+		return 0, io.EOF
+	}
+	p.left--
+	<-time.After(p.pace)
+	return copy(b, " "), nil
 }

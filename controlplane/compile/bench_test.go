@@ -67,6 +67,22 @@ func BenchmarkCompileFull(b *testing.B) {
 	}
 }
 
+// BenchmarkCompileWildcards compiles keys with a campaign each under wildcards of other weights, behind all of them or before.
+func BenchmarkCompileWildcards(b *testing.B) {
+	for name, campaigns := range map[string][]campaign.Campaign{
+		"keys=20000/10 behind":  houseCampaigns(20_000, 10, -100),
+		"keys=20000/100 before": houseCampaigns(20_000, 100, 1),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_, err := compile.Compile(&campaign.Document{Campaigns: campaigns}, compile.Params{})
+				require.NoError(b, err)
+			}
+		})
+	}
+}
+
 func manyCampaigns(n, perKey int) []campaign.Campaign {
 	campaigns := make([]campaign.Campaign, n)
 	for i := range campaigns {

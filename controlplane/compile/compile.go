@@ -46,9 +46,9 @@ type Result struct {
 	CanonicalKeys int // entries, the aliases of a language counted once
 	SourceTime    time.Time
 
-	// Until is when the same campaigns may compile to something else: the UTC midnight after Params.Now if flights or changes of time
-	// zones are ahead, else zero.
-	Until time.Time
+	// Since and Until bound the times Params.Now at which the same campaigns compile to the same: Since is the UTC midnight before
+	// Params.Now if flights or time zones count, and Until the one after it if any of them is ahead. Zero is no bound.
+	Since, Until time.Time
 	// TimeZones is the release of the tz database if a campaign that the index serves has a zone but UTC, else empty.
 	TimeZones string
 
@@ -111,6 +111,9 @@ func Compile(doc *campaign.Document, params Params) (*Result, error) {
 	}
 	if len(k.resolver.zones) > 0 {
 		result.TimeZones = zone.Version()
+	}
+	if ads.timed {
+		result.Since = h.midnight()
 	}
 	if ads.moving || k.resolver.moving {
 		result.Until = h.nextMidnight()

@@ -1,7 +1,10 @@
 package compile_test
 
 import (
+	"encoding/json"
+	"maps"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +20,7 @@ func TestTheCampaignsPage(t *testing.T) {
 	page, err := os.ReadFile("../../docs/CAMPAIGNS.md")
 	require.NoError(t, err)
 	examples := strings.Split(string(page), "```json\n")[1:]
-	require.Len(t, examples, 5)
+	require.Len(t, examples, 6)
 	rows := 0
 	for _, example := range examples {
 		text, rest, ok := strings.Cut(example, "```\n")
@@ -25,6 +28,9 @@ func TestTheCampaignsPage(t *testing.T) {
 		doc, err := campaign.Decode([]byte(text))
 		require.NoError(t, err)
 		require.Empty(t, doc.Rejects)
+		if _, more, ok := strings.Cut(rest, "```json operators\n"); ok {
+			doc = underOperators(t, doc, more[:strings.Index(more, "```")])
+		}
 		for line := range strings.SplitSeq(rest, "\n") {
 			cells := strings.Split(line, " | ")
 			at, err := time.Parse("| "+time.RFC3339, cells[0])
@@ -50,5 +56,42 @@ func TestTheCampaignsPage(t *testing.T) {
 			require.Equal(t, want, explained, line)
 		}
 	}
-	require.Equal(t, 29, rows)
+	require.Equal(t, 32, rows)
+}
+
+// underOperators lays what operators say over a source's document: by id a campaign, or null for a pause.
+func underOperators(t *testing.T, source *campaign.Document, text string) *campaign.Document {
+	t.Helper()
+	var said map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal([]byte(text), &said))
+	rows := map[string][]byte{}
+	for id, row := range said {
+		if rows[id] = row; string(row) == "null" {
+			rows[id] = nil
+		}
+	}
+	effective := new(campaign.Overlay).Apply(source, maps.All(rows))
+	require.Empty(t, effective.Unreadable)
+	return effective.Document
+}
+
+// Every reason for which a campaign is not served stands on the page.
+func TestTheCampaignsPageHasAllReasons(t *testing.T) {
+	page, err := os.ReadFile("../../docs/CAMPAIGNS.md")
+	require.NoError(t, err)
+	_, table, ok := strings.Cut(string(page), "## Why a campaign is not served")
+	require.True(t, ok)
+	reasons := 0
+	for _, file := range []string{"explain.go", "../campaign/reject.go"} {
+		code, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, reason := range regexp.MustCompile(`(?m)^\tReason\w+ += "(\w+)"`).FindAllStringSubmatch(string(code), -1) {
+			if reason[1] == campaign.ReasonMalformed || reason[1] == campaign.ReasonUnknownField {
+				continue // of an operator's import alone, where it stands with the row
+			}
+			reasons++
+			require.Contains(t, table, "`"+reason[1]+"`")
+		}
+	}
+	require.Greater(t, reasons, 20)
 }

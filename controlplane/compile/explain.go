@@ -81,7 +81,8 @@ type Rejected struct {
 }
 
 // Explain says what a request for country and lang, any alias in any case, is answered in the minute of at. It reads the
-// campaigns, not an index: at is any time, and no horizon counts. It fails if a parameter is one that a request may not have.
+// campaigns, not an index: at is any time of the years 0000 to 9999 of UTC, and no horizon counts. It fails if a parameter is one that a
+// request may not have.
 func Explain(doc *campaign.Document, country, lang string, at time.Time) (Explanation, error) {
 	return ExplainOver(doc, nil, country, lang, at)
 }
@@ -91,7 +92,7 @@ func Explain(doc *campaign.Document, country, lang string, at time.Time) (Explan
 func ExplainOver(doc *campaign.Document, overridden []campaign.Campaign, country, lang string, at time.Time) (Explanation, error) {
 	canonicalCountry, countryErr := parseParam("country", country, campaign.ParseCountry)
 	canonicalLang, langErr := parseParam("lang", lang, campaign.ParseLang)
-	if err := errors.Join(countryErr, langErr); err != nil {
+	if err := errors.Join(countryErr, langErr, checkMinute(at)); err != nil {
 		return Explanation{}, err
 	}
 	e := Explanation{
@@ -115,6 +116,14 @@ func ExplainOver(doc *campaign.Document, overridden []campaign.Campaign, country
 		}
 	}
 	return e, nil
+}
+
+// checkMinute refuses what RFC 3339 has no text for, though it may be one with an offset.
+func checkMinute(at time.Time) error {
+	if y := at.UTC().Year(); y < 0 || y > 9999 {
+		return errors.New("at must be in the years 0000 to 9999 of UTC")
+	}
+	return nil
 }
 
 func parseParam(name, value string, parse func(string) (string, error)) (string, error) {

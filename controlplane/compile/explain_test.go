@@ -159,6 +159,24 @@ func TestExplainRefusesWhatARequestMayNotAsk(t *testing.T) {
 	}
 }
 
+func TestExplainRefusesTimesThatHaveNoText(t *testing.T) {
+	t.Parallel()
+	west, east := time.FixedZone("", -5*60*60), time.FixedZone("", 5*60*60)
+	for at, want := range map[time.Time]bool{
+		time.Date(9999, 12, 31, 18, 59, 0, 0, west): true, time.Date(9999, 12, 31, 19, 0, 0, 0, west): false,
+		time.Date(0, 1, 1, 5, 0, 0, 0, east): true, time.Date(0, 1, 1, 4, 59, 0, 0, east): false,
+	} {
+		e, err := compile.Explain(fewAds(t), "us", "eng", at)
+		if !want {
+			require.EqualError(t, err, "at must be in the years 0000 to 9999 of UTC")
+			continue
+		}
+		require.NoError(t, err)
+		_, err = json.Marshal(e)
+		require.NoError(t, err)
+	}
+}
+
 func TestExplanationText(t *testing.T) {
 	t.Parallel()
 	doc := fewAds(t)

@@ -32,6 +32,9 @@ func horizonOf(now time.Time) horizon {
 	return horizon{base: midnight - horizonBefore, end: midnight + horizonAfter}
 }
 
+// midnight returns when the day began that the horizon is made for.
+func (h horizon) midnight() time.Time { return unixMinute(h.base + horizonBefore) }
+
 // nextMidnight returns when the horizon moves.
 func (h horizon) nextMidnight() time.Time { return unixMinute(h.base + horizonBefore + dayMinutes) }
 

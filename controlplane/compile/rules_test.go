@@ -131,7 +131,7 @@ func newReached() *reached {
 	r := &reached{counts: make(map[string]int)}
 	for _, name := range []string{
 		"wrap with days", "zone change in the horizon", "empty top priority", "(c, l)", "(c, *)", "(*, l)", "(*, *)", "pair of wildcards",
-		"gcd > 1", "cut cycle", "after the horizon", "before the horizon", "day", "absolute", "no ad",
+		"gcd > 1", "cut cycle", "after the horizon", "before the horizon", "day", "week", "absolute", "no ad",
 	} {
 		r.counts[name] = 0
 	}
@@ -163,12 +163,15 @@ func (r *reached) count(c *ruleComparer, q query, at time.Time) {
 		forms[form(a)] = true
 		if a.eligible(at) {
 			eligible = append(eligible, a)
-			met("wrap with days", a.start > a.end && len(daysOf(a)) < 7 && at.In(a.zone).Hour() < a.end)
+			wall := at.In(a.zone)
+			met("wrap with days", a.start > a.end && wall.Hour() < a.end && !a.days[wall.Weekday()])
 		}
 	}
 	absolute := m.absolute(ads)
 	met("absolute", absolute)
-	met("day", !absolute && len(ads) > 0)
+	limited := slices.ContainsFunc(ads, func(a ruleAd) bool { return len(daysOf(a)) < 7 })
+	met("week", !absolute && limited)
+	met("day", !absolute && !limited && len(ads) > 0)
 	met("after the horizon", absolute && at.After(m.last))
 	met("before the horizon", absolute && at.Before(m.first))
 	met("zone change in the horizon", slices.ContainsFunc(ads, func(a ruleAd) bool { return m.zoneChanges(a.zone) }))

@@ -13,7 +13,10 @@ import (
 
 // Served is which ads an index serves, by hashes of their ids, and the last minute in which it does: 20 to 40 bytes an ad, however large
 // the index. It is read-only. The zero value is an index without ads.
-type Served struct{ last map[uint64]int64 }
+type Served struct {
+	last map[uint64]int64
+	end  int64 // of the horizon, as a Unix minute; 0: there is none
+}
 
 // idSeed is that of the hashes, which never leave the process.
 var idSeed = maphash.MakeSeed()
@@ -29,17 +32,15 @@ func ServedBy(index []byte) (*Served, error) {
 		return nil, err
 	}
 	s := &Served{last: make(map[uint64]int64, r.Ads())}
+	if end, ok := r.Horizon(); ok {
+		s.end = end
+	}
 	var answer []byte
 	for ad, last := range r.LastMinutes() {
 		if last == adindex.Never {
 			continue
 		}
-		held := body(uint32(ad))
-		var base []byte
-		if number, ok := adrequest.BaseOf(held); ok {
-			base = body(number)
-		}
-		answer = adrequest.AppendBody(answer[:0], held, base)
+		answer = AppendAnswer(answer[:0], r, adindex.AdRef(ad))
 		id, err := idOf(answer)
 		if err != nil {
 			return nil, fmt.Errorf("ad %d: %w", ad, err)
@@ -62,6 +63,9 @@ func idOf(answer []byte) ([]byte, error) {
 	}
 	return nil, errors.New("no answer with an id")
 }
+
+// Knows tells whether the index was compiled for that time or a later one. What it serves after its horizon lacks every flight that ends.
+func (s *Served) Knows(now time.Time) bool { return s.end == 0 || floorDiv(now.Unix(), 60) < s.end }
 
 // Removed compares what is served from a time on, then or later: served counts the ads of s, removed those of them that after does not
 // serve any more.

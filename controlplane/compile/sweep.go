@@ -18,7 +18,7 @@ type tier struct {
 	set      setHash // of the eligible
 }
 
-// setHash names a set of candidates: the sum in bits of a random number for each. Which sets are equal it tells without looking at them,
+// setHash names a set of ads: the sum in bits of a random number for each. Which sets are equal it tells without looking at them,
 // and does not err in practice: the numbers are another sequence in each process, and do not show in the result.
 type setHash [2]uint64
 
@@ -32,14 +32,16 @@ type served struct {
 
 // sweeper walks over the minutes of a clock in which candidates of a key become eligible or cease to be.
 type sweeper struct {
-	random  uint64
-	numbers []setHash // of the candidates, by their places
+	random uint64 // the beginning of the numbers of ads
 
 	candidates []candidate
 	tiers      []tier
-	eligible   []uint64 // a bit for each candidate
-	edges      []uint64 // minute, candidate and whether it becomes eligible, as they sort
-	cycles     map[served]adindex.CycleRef
+	eligible   []uint64                    // a bit for each candidate
+	edges      []uint64                    // minute, candidate and whether it becomes eligible, as they sort
+	cycles     map[served]adindex.CycleRef // of the key
+
+	// wide are the cycles of campaigns that stand in other keys besides their own: of all keys so far. A set's weights are the same in each.
+	wide map[setHash]adindex.CycleRef
 
 	bytes int64 // of the key's segments and cycles so far
 	cut   Cut   // the key's longest cycle that was cut
@@ -51,14 +53,21 @@ type sweeper struct {
 }
 
 func newSweeper() *sweeper {
-	return &sweeper{random: maphash.String(maphash.MakeSeed(), "sweeper"), cycles: make(map[served]adindex.CycleRef)}
+	return &sweeper{
+		random: maphash.String(maphash.MakeSeed(), "sweeper"),
+		cycles: make(map[served]adindex.CycleRef), wide: make(map[setHash]adindex.CycleRef),
+	}
 }
 
-// next returns the next number of SplitMix64. Hashes of the places would not do in their stead: those of hash/maphash for 256 places in a
-// row have the sum zero where it uses the processor's AES.
-func (s *sweeper) next() uint64 {
-	s.random += 0x9e3779b97f4a7c15
-	z := s.random
+// number returns the number of an ad.
+func (s *sweeper) number(ad adindex.AdRef) setHash {
+	return setHash{splitMix(s.random, 2*uint64(ad)+1), splitMix(s.random, 2*uint64(ad)+2)}
+}
+
+// splitMix returns number n of the sequence of SplitMix64 that begins at random. Hashes of n would not do in their stead: those of
+// hash/maphash for 256 numbers in a row have the sum zero where it uses the processor's AES.
+func splitMix(random, n uint64) uint64 {
+	z := random + n*0x9e3779b97f4a7c15
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
 	return z ^ z>>31
@@ -74,9 +83,6 @@ func (s *sweeper) start(candidates []candidate) {
 		}
 		s.tiers[len(s.tiers)-1].end = i + 1
 		candidates[i].tier = len(s.tiers) - 1
-	}
-	for i := len(s.numbers); i < len(candidates); i++ {
-		s.numbers = append(s.numbers, setHash{s.next(), s.next()})
 	}
 	clear(s.cycles)
 	s.bytes, s.cut, s.cuts = 0, Cut{}, 0
@@ -155,7 +161,7 @@ func (s *sweeper) cross(edge uint64) {
 	}
 	t.eligible += step
 	t.weights[c.weight] += int32(step)
-	t.set.toggle(s.numbers[i])
+	t.set.toggle(s.number(c.ad))
 	s.eligible[i/64] ^= 1 << (i % 64)
 }
 
@@ -187,14 +193,27 @@ func (s *sweeper) cycle(now served, add addCycle) (adindex.CycleRef, error) {
 	}
 	var ref adindex.CycleRef
 	if s.bytes += int64(shares.turns) * turnBytes; s.bytes <= MaxKeyBytes {
-		s.gatherMembers(t)
 		var err error
-		if ref, err = add(s.cycler.cycle(s.members, s.weights, &shares)); err != nil {
+		if ref, err = s.make(now.set, t, &shares, add); err != nil {
 			return 0, err
 		}
 	}
 	s.cycles[now] = ref
 	return ref, nil
+}
+
+// make adds the cycle of the set that a tier has, unless another key has added it.
+func (s *sweeper) make(set setHash, t *tier, shares *shares, add addCycle) (adindex.CycleRef, error) {
+	wide := s.candidates[t.begin].exactness > 0
+	if ref, ok := s.wide[set]; ok && wide {
+		return ref, nil
+	}
+	s.gatherMembers(t)
+	ref, err := add(s.cycler.cycle(s.members, s.weights, shares))
+	if err == nil && wide {
+		s.wide[set] = ref
+	}
+	return ref, err
 }
 
 // gatherMembers gathers the eligible ads of a tier in order.

@@ -113,12 +113,6 @@ type campaignData struct {
 	Zones         []string
 }
 
-// conflict is what somebody else did since the form was filled in.
-type conflict struct {
-	Deleted bool
-	Fields  []difference // Before: what is there; After: what was typed
-}
-
 func (c *console) newCampaign(*http.Request) (*view, error) {
 	values := url.Values{"enabled": {"on"}, "start_hour": {"0"}, "end_hour": {"24"}}
 	return campaignView(campaignData{Form: newForm(values, true)}), nil
@@ -134,13 +128,18 @@ func campaignView(data campaignData) *view {
 }
 
 func (c *console) campaign(r *http.Request) (*view, error) {
-	data, err := c.look(r, r.URL.Query().Get("id"))
+	id := r.URL.Query().Get("id")
+	data, err := c.look(r, id)
+	var refused *client.Error
+	if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+		if by := c.lastChange(r.Context(), id); by != nil {
+			return nil, &goneError{id, *by}
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	values := valuesOf(data.Campaign.Campaign)
-	values.Set("etag", data.ETag)
-	data.Form = newForm(values, false)
+	data.Form = fill(data.Campaign)
 	return campaignView(data), nil
 }
 

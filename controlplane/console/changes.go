@@ -34,14 +34,6 @@ func changeOf(id string, before, after json.RawMessage) adChange {
 	return adChange{ID: id, Kind: kind, Fields: differences(before, after)}
 }
 
-func changesOf(ads []apiv1.AdChange) []adChange {
-	all := make([]adChange, len(ads))
-	for i, ad := range ads {
-		all[i] = changeOf(ad.ID, ad.Before, ad.After)
-	}
-	return all
-}
-
 // differences are the fields in which two campaigns differ, in the order of the form, those that it does not know at the end.
 func differences(before, after json.RawMessage) []difference {
 	changes := client.FieldChanges(before, after)

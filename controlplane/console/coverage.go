@@ -26,32 +26,65 @@ type coverageRow struct {
 }
 
 type coverageData struct {
-	Country, Lang      string // that are looked for
-	Day, Before, After string
-	Today              bool
-	Failure            string
-	Rows               []coverageRow
-	Total, More        int // More are not shown, where a key is looked for
-	Next, First        string
+	client.CoverageOf
+
+	Before, After string // days
+	Today         bool
+	Failure       string
+	Rows          []coverageRow
+	Total         int
+	AllDay        int // without an ad
+	InPart        int
+	Next, First   string
+}
+
+// Of is the address of this page for another day, empty: today, or of the other index.
+func (d coverageData) Of(day string, published bool) string {
+	of := d.CoverageOf
+	of.Day, of.Published = day, published
+	return addressOf("/coverage", coverageQuery(of))
+}
+
+// All is the address of this page for all keys.
+func (d coverageData) All() string {
+	return addressOf("/coverage", coverageQuery(client.CoverageOf{Day: d.Day, Published: d.Published}))
+}
+
+// coverageQuery has what is said of a coverage; what is not said is left out.
+func coverageQuery(of client.CoverageOf) url.Values {
+	q := url.Values{}
+	for name, value := range map[string]string{"day": of.Day, "country": of.Country, "lang": of.Lang} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if of.Published {
+		q.Set("published", "true")
+	}
+	return q
 }
 
 const dayLayout = time.DateOnly
 
 func (c *console) coverage(r *http.Request) (*view, error) {
 	today := c.now().UTC()
-	day, err := time.Parse(dayLayout, r.URL.Query().Get("day"))
+	query := r.URL.Query()
+	day, err := time.Parse(dayLayout, query.Get("day"))
 	if err != nil {
 		day = today
 	}
 	data := coverageData{
-		Day: day.Format(dayLayout), Before: day.AddDate(0, 0, -1).Format(dayLayout), After: day.AddDate(0, 0, 1).Format(dayLayout),
+		CoverageOf: client.CoverageOf{
+			Day: day.Format(dayLayout), Country: strings.TrimSpace(query.Get("country")), Lang: strings.TrimSpace(query.Get("lang")),
+			Published: query.Get("published") == "true",
+		},
+		Before: day.AddDate(0, 0, -1).Format(dayLayout), After: day.AddDate(0, 0, 1).Format(dayLayout),
 		Today: day.Format(dayLayout) == today.Format(dayLayout),
 	}
 	v := &view{Template: "coverage.html", Title: "Coverage", Section: "coverage"}
-	data.Country, data.Lang = strings.TrimSpace(r.URL.Query().Get("country")), strings.TrimSpace(r.URL.Query().Get("lang"))
-	found, err := c.covered(r, data)
+	a, err := c.api.CoveragePage(r.Context(), data.CoverageOf, cursorOf(r), pageSize)
 	var answered *client.Error
-	if errors.As(err, &answered) && answered.Status == http.StatusBadRequest { // a day that no index knows
+	if errors.As(err, &answered) && answered.Status == http.StatusBadRequest { // a day that no index knows, or what is no code
 		data.Failure, v.Status = answered.Message, answered.Status
 		v.Data = data
 		return v, nil
@@ -59,11 +92,9 @@ func (c *console) coverage(r *http.Request) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	data.Total, v.basis = found.Total, found.Basis
-	data.First, data.Next = around(r, url.Values{"day": {data.Day}}, found.Next)
-	if data.Country != "" || data.Lang != "" {
-		data.More = found.Total - len(found.Items)
-	}
+	found := a.Value
+	data.Total, data.AllDay, data.InPart, v.basis = found.Total, found.AllDay, found.InPart, found.Basis
+	data.First, data.Next = around(r, coverageQuery(data.CoverageOf), found.Next)
 	for _, key := range found.Items {
 		spans := spansOf(key.Quarters)
 		data.Rows = append(data.Rows, coverageRow{key, spans, coverageText(key, spans)})
@@ -71,43 +102,6 @@ func (c *console) coverage(r *http.Request) (*view, error) {
 	v.Data = data
 	return v, nil
 }
-
-const (
-	// maxFound is how many keys that were looked for are shown.
-	maxFound = 200
-	// maxPart is how many keys are asked for at a time where all are looked through: the most that the API gives.
-	maxPart = 1000
-)
-
-// covered is the page that r asks for; where a country or language is looked for, it is of all keys with it, and has no other pages.
-func (c *console) covered(r *http.Request, data coverageData) (apiv1.CoveragePage, error) {
-	if data.Country == "" && data.Lang == "" {
-		a, err := c.api.CoveragePage(r.Context(), data.Day, cursorOf(r), pageSize)
-		return a.Value, err
-	}
-	var found apiv1.CoveragePage
-	for cursor := ""; ; {
-		a, err := c.api.CoveragePage(r.Context(), data.Day, cursor, maxPart)
-		if err != nil {
-			return found, err
-		}
-		found.Basis = a.Value.Basis
-		for _, key := range a.Value.Items {
-			if !matches(data.Country, key.Country) || !matches(data.Lang, key.Lang) {
-				continue
-			}
-			if found.Total++; found.Total <= maxFound {
-				found.Items = append(found.Items, key)
-			}
-		}
-		if a.Value.Next == "" || a.Value.Next == cursor {
-			return found, nil
-		}
-		cursor = a.Value.Next
-	}
-}
-
-func matches(asked, code string) bool { return asked == "" || strings.EqualFold(asked, code) }
 
 // spansOf joins equal quarters.
 func spansOf(quarters string) []span {

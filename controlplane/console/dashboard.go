@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -32,6 +33,7 @@ type served struct {
 		Ads         int       `json:"ads"`
 		Keys        int       `json:"keys"`
 		PublishedAt time.Time `json:"published_at"`
+		CutCycles   int       `json:"cut_cycles"`
 	} `json:"index"`
 	Rejected struct {
 		Total    int            `json:"total"`
@@ -105,7 +107,8 @@ func (c *console) decideHeld(
 	what string, decide func(c *client.Client, ctx context.Context, version, comment string) (client.Answer[client.None], error),
 ) func(*http.Request) (*view, error) {
 	return func(r *http.Request) (*view, error) {
-		_, err := decide(c.api, r.Context(), r.PostForm.Get("version"), comment(r))
-		return redirect("/?done=" + what), err
+		version := r.PostForm.Get("version")
+		_, err := decide(c.api, r.Context(), version, comment(r))
+		return redirect(addressOf("/", url.Values{"done": {what}, "version": {version}})), err
 	}
 }

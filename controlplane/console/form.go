@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,11 +22,12 @@ type input struct {
 	List              string // id of a list of suggestions
 
 	Value  string
+	Saved  string   // of an instant: as it is saved, in UTC and in the campaign's zone
 	Days   []string // of days alone: those that are chosen
 	Errors []string
 }
 
-const instant = `\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:00)?(Z|[+\-]\d{2}:\d{2})`
+const instantPattern = `\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:00)?(Z|[+\-]\d{2}:\d{2})`
 
 // inputs are the fields in the order of the form.
 var inputs = []input{
@@ -59,18 +61,18 @@ var inputs = []input{
 	{Name: "days", Label: "Days", Type: "days", Hint: "On which the hours begin. None chosen: every day."},
 	{
 		Name: "start_at", Label: "Flight begins", Type: "text",
-		Pattern: instant,
+		Pattern: instantPattern,
 		Wrong:   "Write date, time and offset, such as 2027-03-01T08:00:00+01:00.",
 		Hint:    "Such as 2027-03-01T08:00:00+01:00. Empty: has begun.",
 	},
 	{
 		Name: "end_at", Label: "Flight ends", Type: "text",
-		Pattern: instant,
+		Pattern: instantPattern,
 		Wrong:   "Write date, time and offset, such as 2027-03-31T20:00:00+02:00.",
 		Hint:    "The first minute without it. Empty: no end.",
 	},
 	{Name: "priority", Label: "Priority", Type: "number", Min: "-100", Max: "100", Hint: "The largest that has an ad wins. Empty: 0."},
-	{Name: "weight", Label: "Weight", Type: "number", Min: "1", Max: "100", Hint: "Turns for each of the others’. Empty: 1."},
+	{Name: "weight", Label: "Weight", Type: "number", Min: "1", Max: "100", Hint: "How many turns it has while a campaign of weight 1 has one. Empty: 1."},
 	{Name: "enabled", Label: "Enabled", Type: "check", Hint: "Unticked: paused."},
 	{Name: "labels", Label: "Labels", Type: "lines", Hint: "One on each line, at most 16."},
 }
@@ -97,6 +99,7 @@ type form struct {
 	New     bool
 	Inputs  []input
 	ETag    string // of what it was filled in from; empty: there was nothing
+	Was     string // what that was, as JSON; empty: nothing, or not known
 	Comment string
 	// Errors belong to no single field.
 	Errors []string
@@ -142,9 +145,33 @@ func valuesOf(campaign json.RawMessage) url.Values {
 	return values
 }
 
+// fill is the form of a campaign that is there.
+func fill(found apiv1.Campaign) form {
+	values := valuesOf(found.Campaign)
+	values.Set("etag", found.ETag)
+	values.Set("was", string(found.Campaign))
+	f := newForm(values, false)
+	f.tellSaved(values)
+	return f
+}
+
+// tellSaved says beside the instants what is saved.
+func (f *form) tellSaved(saved url.Values) {
+	for i := range f.Inputs {
+		in := &f.Inputs[i]
+		if in.Name != "start_at" && in.Name != "end_at" {
+			continue
+		}
+		at := instant(saved.Get(in.Name))
+		if local := inZone(at, saved.Get("time_zone")); local != "" {
+			in.Saved = at.UTC().Format("2006-01-02 15:04") + " UTC, " + local
+		}
+	}
+}
+
 // newForm shows values, whether they are a campaign's or what somebody typed.
 func newForm(values url.Values, isNew bool) form {
-	f := form{New: isNew, Inputs: slices.Clone(inputs), ETag: values.Get("etag"), Comment: values.Get("comment")}
+	f := form{New: isNew, Inputs: slices.Clone(inputs), ETag: values.Get("etag"), Was: values.Get("was"), Comment: values.Get("comment")}
 	for i := range f.Inputs {
 		in := &f.Inputs[i]
 		in.Value = values.Get(in.Name)
@@ -188,10 +215,14 @@ func campaignOf(values url.Values) map[string]any {
 	return campaign
 }
 
+// fieldNames are those of the API that are no words.
+var fieldNames = regexp.MustCompile(`\b(start_at|end_at|start_hour|end_hour|time_zone|video_url)\b`)
+
 // blame puts the API's findings where they belong.
 func (f *form) blame(findings []apiv1.FieldError) {
 	for _, finding := range findings {
-		finding.Message = strings.TrimPrefix(finding.Message, finding.Field+": ") // it is the form's to name the field
+		// It is the form's to name the fields.
+		finding.Message = fieldNames.ReplaceAllStringFunc(strings.TrimPrefix(finding.Message, finding.Field+": "), labelOf)
 		name, _, _ := strings.Cut(finding.Field, ".")
 		name, _, _ = strings.Cut(name, "[")
 		if i := rank(name); i < len(f.Inputs) {

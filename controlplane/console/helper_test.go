@@ -2,11 +2,13 @@ package console
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +31,9 @@ const (
 	operatorToken = "operator-token-0123456789abcdef-01234567"
 )
 
+// patience is how long a test waits for what must come: a machine that is busy with other things is no failure.
+const patience = time.Minute
+
 var noon = time.Date(2027, 1, 4, 12, 0, 0, 0, time.UTC)
 
 func open(t *testing.T, api http.Handler) *browser {
@@ -48,9 +53,9 @@ func as(t *testing.T, api http.Handler, token string) *browser {
 
 func serve(t *testing.T, api http.Handler, c access.Config) *browser {
 	t.Helper()
-	guard, err := access.New(c)
-	require.NoError(t, err)
 	handler, err := Handler(Config{API: api, Logger: zaptest.NewLogger(t), Now: func() time.Time { return noon }})
+	require.NoError(t, err)
+	guard, err := access.New(c)
 	require.NoError(t, err)
 	public := http.NewServeMux()
 	public.Handle("GET "+AssetsPath, Assets())
@@ -83,7 +88,7 @@ func (b *browser) send(t *testing.T, method, path string, form url.Values) (int,
 	if b.token != "" {
 		r.Header.Set("Authorization", "Bearer "+b.token)
 	}
-	client := http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answer, err := client.Do(r)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, answer.Body.Close()) }()
@@ -238,4 +243,36 @@ func value(t *testing.T, page, name string) string {
 		return textOf(found)
 	}
 	return attribute(found, "value")
+}
+
+// formValues are what a browser would send of the page's form of a campaign.
+func formValues(t *testing.T, page string) url.Values {
+	t.Helper()
+	root, err := html.Parse(strings.NewReader(page))
+	require.NoError(t, err)
+	values := url.Values{}
+	for form := range root.Descendants() {
+		if attribute(form, "class") != "edit" {
+			continue
+		}
+		for n := range form.Descendants() {
+			name := attribute(n, "name")
+			switch checked := slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "checked" }); {
+			case name == "", attribute(n, "type") == "checkbox" && !checked:
+			case n.Data == "textarea":
+				values.Add(name, textOf(n))
+			default:
+				values.Add(name, attribute(n, "value"))
+			}
+		}
+	}
+	require.NotEmpty(t, values, "the page has no form of a campaign")
+	return values
+}
+
+// laid is a form with other values in some fields.
+func laid(form, other url.Values) url.Values {
+	form = maps.Clone(form)
+	maps.Copy(form, other)
+	return form
 }

@@ -19,7 +19,12 @@ type historyData struct {
 	Next, First string
 	From, To    uint64 // that the form of a comparison begins with
 	Undone      map[uint64]uint64
+	Actions     []apiv1.Action // the newest
+	MoreActions bool
 }
+
+// maxActions is how many of the newest actions the history shows.
+const maxActions = 10
 
 func (c *console) history(r *http.Request) (*view, error) {
 	versions, err := c.api.Versions(r.Context())
@@ -30,7 +35,13 @@ func (c *console) history(r *http.Request) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	data := historyData{Versions: versions.Value.Items, Revisions: revisions.Value.Items}
+	actions, err := c.api.ActionsPage(r.Context(), "", maxActions)
+	if err != nil {
+		return nil, err
+	}
+	data := historyData{
+		Versions: versions.Value.Items, Revisions: revisions.Value.Items, Actions: actions.Value.Items, MoreActions: actions.Value.Next != "",
+	}
 	data.First, data.Next = around(r, nil, revisions.Value.Next)
 	if data.Undone, err = c.undone(r.Context()); err != nil {
 		return nil, err
@@ -44,6 +55,22 @@ func (c *console) history(r *http.Request) (*view, error) {
 		}
 	}
 	return &view{Template: "history.html", Title: "History", Section: "history", Data: data}, nil
+}
+
+type actionsData struct {
+	Actions     []apiv1.Action
+	Next, First string
+}
+
+// actions shows all actions, in pages.
+func (c *console) actions(r *http.Request) (*view, error) {
+	answer, err := c.api.ActionsPage(r.Context(), cursorOf(r), pageSize)
+	if err != nil {
+		return nil, err
+	}
+	data := actionsData{Actions: answer.Value.Items}
+	data.First, data.Next = around(r, nil, answer.Value.Next)
+	return &view{Template: "actions.html", Title: "Rollbacks and decisions", Section: "history", Data: data}, nil
 }
 
 // maxLooked is among how many of the newest revisions it is looked for what undid another: as many as the API gives at once.
@@ -131,42 +158,12 @@ func revisionNumber(text string) (uint64, error) {
 	return number, nil
 }
 
-type versionDiffData struct {
-	shownDiff
-	From, To string
-}
-
-// shownDiff is a diff with the first of its ads for people.
-type shownDiff struct {
-	apiv1.Diff
-	Campaigns []adChange
-	More      int // ads that are not among them
-}
-
-// maxDiff is how many ads of a diff are shown.
-const maxDiff = 200
-
-func showDiff(d apiv1.Diff) shownDiff {
-	ads := d.Ads[:min(len(d.Ads), maxDiff)]
-	return shownDiff{Diff: d, Campaigns: changesOf(ads), More: d.Added + d.Changed + d.Removed - len(ads)}
-}
-
-func (c *console) versionDiff(r *http.Request) (*view, error) {
-	data := versionDiffData{From: r.URL.Query().Get("from"), To: r.URL.Query().Get("to")}
-	answer, err := c.api.DiffVersions(r.Context(), data.From, data.To)
-	if err != nil {
-		return nil, err
-	}
-	data.shownDiff = showDiff(answer.Value)
-	return &view{Template: "versiondiff.html", Title: "Difference of two versions", Section: "history", Data: data}, nil
-}
-
 func (c *console) revert(r *http.Request) (*view, error) {
 	number, err := revisionNumber(r.PostForm.Get("n"))
 	if err != nil {
 		return nil, err
 	}
-	_, err = c.api.Revert(r.Context(), number, comment(r))
+	saved, err := c.api.Revert(r.Context(), number, comment(r))
 	var refused *client.Error
 	if errors.As(err, &refused) && refused.Status < http.StatusInternalServerError {
 		if by, lookErr := c.undone(r.Context()); lookErr == nil && by[number] != 0 {
@@ -176,12 +173,13 @@ func (c *console) revert(r *http.Request) (*view, error) {
 			}
 		}
 	}
-	return redirect("/history?done=reverted"), err
+	return redirect(addressOf("/history", doneBy(url.Values{}, "reverted", saved.Value))), err
 }
 
 func (c *console) rollback(r *http.Request) (*view, error) {
-	_, err := c.api.Rollback(r.Context(), r.PostForm.Get("version"), comment(r))
-	return redirect("/history?done=rolled"), err
+	version := r.PostForm.Get("version")
+	_, err := c.api.Rollback(r.Context(), version, comment(r))
+	return redirect(addressOf("/history", url.Values{"done": {"rolled"}, "version": {version}})), err
 }
 
 func (c *console) resume(r *http.Request) (*view, error) {

@@ -20,6 +20,7 @@ type importData struct {
 	// Diff is what would change; nil: nothing was tried.
 	Diff *shownDiff
 	Base uint64 // the revision that Diff is against
+	Note string // on what would change
 	// Same says that an import changed nothing.
 	Same bool
 	// Failure is why nothing was changed, and Findings those in the document.
@@ -128,7 +129,7 @@ func (c *console) imported(r *http.Request, live bool, progress func(apiv1.Impor
 		return v
 	case dry:
 		shown := showDiff(a.Value.Diff)
-		data.Diff, data.Base = &shown, a.Value.Base
+		data.Diff, data.Base, data.Note = &shown, a.Value.Base, a.Value.Note
 	case a.Value.Revision == 0:
 		data.Same = true
 	default:

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -62,7 +61,7 @@ func (b *browser) upload(t *testing.T, path string, live bool, header map[string
 	for name, value := range header {
 		r.Header.Set(name, value)
 	}
-	client := http.Client{Timeout: 20 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answer, err = client.Do(r)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, answer.Body.Close()) }()
@@ -86,7 +85,7 @@ func TestImport(t *testing.T) {
 		why    string
 	}{
 		"the first look": {try, []field{{"comment", ""}, {"text", ""}, {"file", goodDocument}}, 200, "", []string{
-			"What would change", "Added1Changed1Removed1", "Keys that differ12", "2,481,920 → 2,479,001 bytes", "launch added", "Weight13", "choose the file again above, then press Import it",
+			"What would change", "Added1Changed1Removed1", "Keys that differ12", "2,481,920 → 2,479,001 bytes", "launch added", "Weight 1 → 3", "choose the file again above, then press Import it",
 		}, "/document?dry_run=true", ""},
 		"a first look at what is pasted": {try, []field{{"comment", "why\n"}, {"text", goodDocument + "\r\n"}, {"file", ""}}, 200, "", []string{
 			"What would change", "Import it Nothing was changed yet. It is refused if somebody changes one of these campaigns before.",
@@ -222,6 +221,17 @@ func TestWhoMayImport(t *testing.T) {
 	require.Less(t, strings.Index(page, `name="text"`), strings.Index(page, `name="file"`))
 }
 
+// TestAFirstLookWarns: what the API says of what would change is on the page.
+func TestAFirstLookWarns(t *testing.T) {
+	api := fakeapi.Sample(noon)
+	api.Note = "The weights of a cycle <b> ask for too many turns."
+	_, page := open(t, api).upload(t, "/campaigns/import?dry_run=true", false, nil, field{"file", goodDocument})
+	require.Contains(t, visible(t, page), api.Note)
+	api.Do(func(a *fakeapi.API) { a.Note = "" })
+	_, page = open(t, api).upload(t, "/campaigns/import?dry_run=true", false, nil, field{"file", goodDocument})
+	require.NotContains(t, visible(t, page), "weights")
+}
+
 // TestAnImportThatIsBrokenOff may have been made, and says so; a first look has not.
 func TestAnImportThatIsBrokenOff(t *testing.T) {
 	api := fakeapi.Sample(noon)
@@ -270,14 +280,14 @@ func TestAnImportIsStreamed(t *testing.T) {
 		case <-t.Context().Done():
 		}
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	context.AfterFunc(ctx, func() { _ = in.CloseWithError(ctx.Err()) }) // so that a test that fails ends
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, b.server.URL+"/campaigns/import", in)
 	require.NoError(t, err)
 	r.Header.Set("Content-Type", media)
 	r.Header.Set("Accept", mediaLines)
-	client := http.Client{Timeout: 20 * time.Second}
+	client := http.Client{Timeout: patience}
 	answer, err := client.Do(r)
 	require.NoError(t, err)
 	defer func() { _ = answer.Body.Close() }() // whatever was read of it

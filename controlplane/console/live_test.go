@@ -19,7 +19,7 @@ func TestWhatShowsAStateIsLive(t *testing.T) {
 	b := open(t, fakeapi.Sample(noon))
 	for path, ids := range map[string][]string{
 		"/": {"dashboard"}, "/campaigns": {"list"}, "/campaign?id=always": {"becomes", "ahead"}, "/coverage": {"covered", "ahead"},
-		"/preview?country=us&lang=eng": {"preview", "ahead"}, "/history": {"versions", "revisions"}, "/revisions/41": {"undo"}, "/fleet": {"fleet"},
+		"/preview?country=us&lang=eng": {"preview", "ahead"}, "/history": {"versions", "actions", "revisions"}, "/actions": {"actions"}, "/revisions/41": {"undo"}, "/fleet": {"fleet"},
 	} {
 		_, page := b.get(t, path)
 		for _, id := range append(ids, "notices", "as-of") {

@@ -2,7 +2,9 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"adsidecar/controlplane/access"
 	"adsidecar/controlplane/apiv1"
 	"adsidecar/controlplane/client"
+	"adsidecar/internal/web"
 )
 
 // maxForm bounds a form: a campaign is at most about 4 KiB, and browsers write a byte as up to three.
@@ -42,32 +45,15 @@ type page struct {
 	Pinned    bool // Pin is in force: its version is what is published
 	Held      *apiv1.Held
 	Stuck     *apiv1.Summary // whose revision cannot be compiled
+	Summary   apiv1.Summary  // empty where it could not be learned
 	Ahead     bool           // what the page shows is not published
 	Published string         // version; empty: none, or it is not known
 	// Unknown says that what is pinned and held could not be learned.
 	Unknown bool
-	Done    string // what was just done
-	Here    string // address of this page
-	Live    bool   // its address gives the same page again, as it is then
+	Done    *outcome // what was just done; nil: nothing
+	Here    string   // address of this page
+	Live    bool     // its address gives the same page again, as it is then
 	Now     time.Time
-}
-
-// done says what a form did. The address has its key, so that nobody's link can put words into our page.
-var done = map[string]string{
-	"created":  "The campaign is created.",
-	"saved":    "The campaign is saved.",
-	"paused":   "The campaign is paused.",
-	"unpaused": "The campaign is not paused any more.",
-	"still":    "It is not paused here any more, but its source has it paused.",
-	"deleted":  "The campaign is deleted.",
-	"restored": "Your campaign is deleted. The source’s campaign with this ID takes its place again.",
-	"reverted": "The change is undone, as a new revision.",
-	"rolled":   "The version is pinned. It is published in a moment, and stays until you resume.",
-	"resumed":  "Resumed. The newest version is published in a moment, unless a guard holds it.",
-	"confirm":  "The held version is confirmed. It is published in a moment, unless another is pinned.",
-	"refuse":   "The held version is refused.",
-	"imported": "The document is imported, as this revision.",
-	"poll":     "The source is being asked now.",
 }
 
 // handle makes a page of what show finds.
@@ -89,10 +75,8 @@ func (c *console) handle(show func(*http.Request) (*view, error)) http.Handler {
 		switch {
 		case err != nil:
 			c.fail(w, r, err)
-		case page.redirect != "":
-			http.Redirect(w, r, page.redirect, http.StatusSeeOther)
 		default:
-			c.render(w, r, page)
+			c.answer(w, r, page)
 		}
 	})
 }
@@ -102,6 +86,8 @@ type failure struct {
 	Heading, Message, Code string
 	Retry                  bool
 	Look                   bool   // whether it was done is not known
+	Campaign               string // whose page shows what is there
+	Revision               uint64 // that did it
 	Back, BackTo           string // address and name of the list that one came from
 }
 
@@ -109,11 +95,23 @@ func notFound(message string) error {
 	return &client.Error{Status: http.StatusNotFound, Code: "not_found", Message: message}
 }
 
+// goneError is for a campaign that was there.
+type goneError struct {
+	id string
+	by apiv1.Revision
+}
+
+// Error implements error.
+func (e *goneError) Error() string {
+	return fmt.Sprintf("The campaign %s was there until revision %d, by %s at %s UTC (%s).",
+		e.id, e.by.Number, e.by.Who, e.by.At.UTC().Format("2006-01-02 15:04"), e.by.Kind)
+}
+
 var errReadOnly = &client.Error{Status: http.StatusForbidden, Code: "read_only", Message: "This account may read but not change anything."}
 
 // fail shows why there is no page. Errors that are not the API's are for the log.
 func (c *console) fail(w http.ResponseWriter, r *http.Request, err error) {
-	c.render(w, r, c.failed(r, err))
+	c.answer(w, r, c.failed(r, err))
 }
 
 func (c *console) failed(r *http.Request, err error) *view {
@@ -132,7 +130,8 @@ func (c *console) failed(r *http.Request, err error) *view {
 			data.Heading = "It is undone already"
 		case status == http.StatusPreconditionFailed:
 			data.Heading = "Somebody else was faster"
-			data.Message += " Go back, load the page again, and decide anew."
+			data.Message += " Look at it as it is now, and decide anew."
+			data.Campaign = campaignOfForm(r)
 		case r.Method == http.MethodPost && answered.Unclear():
 			data.Heading, data.Look = "It is not known whether that was done", true
 		case status >= http.StatusInternalServerError:
@@ -140,6 +139,9 @@ func (c *console) failed(r *http.Request, err error) *view {
 		default:
 			data.Heading = "That did not work"
 		}
+	} else if gone := (*goneError)(nil); errors.As(err, &gone) {
+		status = http.StatusNotFound
+		data = failure{Heading: "This campaign is not there any more", Message: gone.Error(), Code: "not_found", Revision: gone.by.Number}
 	} else {
 		c.log.Error("console page", zap.String("path", r.URL.Path), zap.Error(err))
 	}
@@ -156,13 +158,62 @@ func listOf(r *http.Request) (address, name string) {
 		if from, err := url.Parse(r.PostForm.Get("back")); err == nil && from.Path == address && from.Host == "" && from.Scheme == "" {
 			address = from.RequestURI()
 		}
-	case "revisions", "versions", "pin":
+	case "revisions", "versions", "actions", "pin":
 		address, name = "/history", "history"
 	}
 	if r.URL.RequestURI() == address {
 		return "", ""
 	}
 	return address, name
+}
+
+// campaignOfForm is the campaign that a form of r is about; empty: of none.
+func campaignOfForm(r *http.Request) string {
+	if r.URL.Path != "/campaign" && !strings.HasPrefix(r.URL.Path, "/campaign/") {
+		return ""
+	}
+	return r.PostForm.Get("id")
+}
+
+// mediaForm is what the script accepts that sends forms.
+const mediaForm = "application/json"
+
+// sent is the answer to the script: the page that a browser would have been shown, or the address that it would have been led to.
+type sent struct {
+	Page     string `json:"page,omitempty"`
+	Redirect string `json:"redirect,omitempty"`
+}
+
+// byScript reports whether the script sent a form, whose page stays where it is.
+func byScript(r *http.Request) bool {
+	return r.Method == http.MethodPost && r.Header.Get("Accept") == mediaForm
+}
+
+// answer shows a page or leads to one.
+func (c *console) answer(w http.ResponseWriter, r *http.Request, v *view) {
+	switch {
+	case !byScript(r) && v.redirect != "":
+		http.Redirect(w, r, v.redirect, http.StatusSeeOther)
+	case !byScript(r):
+		c.render(w, r, v)
+	case v.redirect != "":
+		c.sendJSON(w, http.StatusOK, sent{Redirect: v.redirect})
+	default:
+		page, err := c.page(r, v)
+		if err != nil {
+			c.log.Error("console page", zap.String("path", r.URL.Path), zap.Error(err))
+			c.sendJSON(w, http.StatusInternalServerError, sent{}) // which the script takes for a broken answer
+			return
+		}
+		c.sendJSON(w, cmp.Or(v.Status, http.StatusOK), sent{Page: string(page)})
+	}
+}
+
+func (c *console) sendJSON(w http.ResponseWriter, status int, s sent) {
+	w.Header().Set("Cache-Control", "no-store")
+	if err := web.Write(w, status, s); err != nil {
+		c.log.Error("console answer", zap.Error(err))
+	}
 }
 
 func (c *console) render(w http.ResponseWriter, r *http.Request, v *view) {
@@ -185,7 +236,7 @@ func (c *console) page(r *http.Request, v *view) ([]byte, error) {
 	id := access.From(r.Context())
 	p := page{
 		view: *v, Identity: id, Operator: id.Role >= access.Operator, SignOut: id.Via != access.ViaLoopback && r.Header.Get("Authorization") == "",
-		Done: done[r.URL.Query().Get("done")], Here: r.URL.RequestURI(), Live: r.Method == http.MethodGet && v.Template != "error.html", Now: c.now().UTC(), Ahead: v.basis.Ahead,
+		Here: r.URL.RequestURI(), Live: (r.Method == http.MethodGet || byScript(r)) && v.Template != "error.html", Now: c.now().UTC(), Ahead: v.basis.Ahead,
 	}
 	summary, err := c.api.Summary(r.Context())
 	p.Unknown, p.Pin, p.Held = err != nil, summary.Value.Pin, summary.Value.Held
@@ -195,10 +246,12 @@ func (c *console) page(r *http.Request, v *view) ([]byte, error) {
 		p.Published = summary.Value.Version
 	}
 	p.Pinned = p.Pin != nil && p.Pin.Version == p.Published
+	p.Summary = summary.Value
 	if summary.Value.Stuck() {
 		p.Stuck = &summary.Value
 	}
+	p.Done = c.outcome(r, p.Published)
 	var body bytes.Buffer
 	err = c.pages[v.Template].ExecuteTemplate(&body, "layout.html", p)
-	return body.Bytes(), err
+	return visibleControls(body.Bytes()), err
 }

@@ -1,16 +1,12 @@
 package console
 
 import (
-	"bytes"
+	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"adsidecar/controlplane/access"
 	"adsidecar/controlplane/apiv1"
 	"adsidecar/controlplane/compile"
 	"adsidecar/controlplane/console/fakeapi"
@@ -19,8 +15,8 @@ import (
 // paths are all pages that a sample has.
 var paths = []string{
 	"/", "/campaigns", "/campaigns/new", "/campaigns/import", "/campaign?id=always", "/campaign?id=evening", "/campaign?id=house", "/campaign?id=paused%2Fone",
-	"/campaign?id=launch", "/campaign?id=winter", "/coverage", "/preview", "/preview?country=us&lang=eng", "/history", "/revisions/41",
-	"/revisions/diff?from=38&to=41", "/versions/diff?from=a&to=b", "/fleet",
+	"/campaign?id=launch", "/campaign?id=winter", "/coverage", "/preview", "/preview?country=us&lang=eng", "/history", "/actions", "/revisions/41",
+	"/revisions/diff?from=38&to=41", "/versions/diff?from=a&to=b", "/fleet", "/versions/3f6c1a9be04d5d22c7",
 }
 
 func TestPages(t *testing.T) {
@@ -70,7 +66,8 @@ func TestPages(t *testing.T) {
 		}},
 		"a campaign that is not published": {path: "/campaign?id=always", change: func(a *fakeapi.API) { a.Basis.Ahead = true }, shows: []string{
 			"Not published. This page shows what the campaigns give as they are now. Games get version 3f6c1a9be04d: a newer one is held.",
-		}},
+			"Would be served now, once it is published, 3 of 4 turns.",
+		}, hides: "Served now"},
 		"a campaign for everybody that is not published": {path: "/campaign?id=house", change: func(a *fakeapi.API) { a.Basis.Ahead = true }, shows: []string{
 			"Not published. This page", "It is for many countries or languages", "It may be served now",
 		}},
@@ -82,7 +79,7 @@ func TestPages(t *testing.T) {
 		}, shows: []string{"Games get version 3f6c1a9be04d: another is pinned and cannot be published."}, hides: "it is pinned"},
 		"a pin that is not in force, on every page": {path: "/fleet", change: func(a *fakeapi.API) { a.Pin, a.Behind = unreadable, true }, shows: []string{
 			"Pinned, but not published. Version 11d2e3f4a5b6 is pinned by olga at 2027-01-04 12:00 UTC. " +
-				"It cannot be published: <b>it cannot be read. Games get version 3f6c1a9be04d. Nothing newer waits. Resume",
+				"It cannot be published: <b>it cannot be read. Games get version 3f6c1a9be04d. Nothing newer waits. Why Resume",
 		}, hides: "stays published"},
 		"a pin that is on its way": {path: "/fleet", change: func(a *fakeapi.API) { a.Pin, a.Behind = pinned, true }, shows: []string{
 			"Pinned, but not published yet. Version 11d2e3f4a5b6 is pinned by olga at 2027-01-04 12:00 UTC, “spring went wrong”. Games get version 3f6c1a9be04d. A newer",
@@ -127,36 +124,72 @@ func TestPages(t *testing.T) {
 		"a campaign for everybody that waits for others in one country": {path: "/campaign?id=house", change: waiting(compile.ReasonLowerPriority), shows: []string{
 			"It may be served now, unless something goes before it.",
 		}, hides: "Not served now."},
+		"a campaign with everything": {path: "/campaign?id=launch", shows: []string{
+			"launch Launch in France", "NameLaunch in France", "Forfr / fra", "from 2027-03-01 08:30 UTC (Mon 2027-03-01 09:30 Europe/Paris)",
+			"until 2027-03-02 17:15 UTC (Tue 2027-03-02 18:15 Europe/Paris)", "09:00–18:00, every day, Europe/Paris", "Priority, weight0, 1",
+			"Saved: 2027-03-01 08:30 UTC, Mon 2027-03-01 09:30 Europe/Paris.",
+		}},
+		"a campaign that others outrank": {path: "/campaign?id=always", change: func(a *fakeapi.API) {
+			a.Explanation.Eligible, a.Explanation.Cycle = a.Explanation.Eligible[1:], []int{0}
+			a.Explanation.Waiting = []compile.Waiting{{Ad: compile.Ad{ID: "always"}, Reason: compile.ReasonLowerPriority}}
+		}, shows: []string{"Next eligiblenow, but campaigns of a higher priority go first"}},
+		"a campaign that is not served and not published": {path: "/campaign?id=evening", change: func(a *fakeapi.API) { a.Basis.Ahead = true }, shows: []string{
+			"Would not be served now.",
+		}, hides: "Not served now."},
 		"a campaign that is paused":    {path: "/campaign?id=paused%2Fone", shows: []string{"Paused", "paused here by an operator", "Unpause"}},
 		"a campaign that is not there": {path: "/campaign?id=nobody", status: 404, shows: []string{"Not found", "There is no such thing."}},
 		"the coverage": {path: "/coverage", shows: []string{
 			"44 pairs", "any / ita 15 min No ad 23:45–24:00.", "jp / jpn", "24 h No ad all day.", "13 h 52 min No ad 00:00–06:00, 16:00–16:15 in part, 16:15–24:00.", "An ad at every minute.",
 		}},
 		"the coverage of a language, of two pages of the API": {path: "/coverage?lang=ITA", change: func(a *fakeapi.API) { a.PageSize = 3 }, shows: []string{
-			"1 pair of country and language matches, those", "any / ita 15 min",
+			"1 pair of country and language matches, those", "1 without one at some minutes.", "any / ita 15 min",
 		}},
 		"the coverage of a key that is not there": {path: "/coverage?country=us&lang=ita", shows: []string{"No key matches", "Show all"}},
 		"the coverage of many keys": {path: "/coverage?lang=eng", change: func(a *fakeapi.API) {
+			a.PageSize = 50
 			for range 5 {
 				a.Coverage = append(a.Coverage, a.Coverage[4:]...)
 			}
-		}, shows: []string{"1,280 pairs of country and language match, those", "1,080 more are not shown."}},
+		}, shows: []string{"1,280 pairs of country and language match, those", "Next page"}},
+		"the coverage of what games get": {path: "/coverage", change: func(a *fakeapi.API) { a.Basis.Ahead = true }, shows: []string{"Not published", "Show the coverage of what games get now"}},
+		"the coverage that games get":    {path: "/coverage?published=true", change: func(a *fakeapi.API) { a.Basis.Ahead = true }, hides: "Not published", shows: []string{"This is the coverage of what games get now."}},
 		"no coverage": {path: "/coverage", empty: true, shows: []string{
 			"No country and language has a campaign on this day",
 		}},
 		"a preview": {path: "/preview?country=us&lang=eng", shows: []string{
 			"us / eng at 2027-01-04 12:00 UTC", "Answered from us/eng.", "always 3 of 4", "outside of its hours", "Mon 2027-01-04 13:00 America/New_York", "Line", "is missing",
 		}},
+		"a preview of what is not what games get": {path: "/preview?country=us&lang=eng", change: func(a *fakeapi.API) {
+			a.Basis.Ahead = true
+			a.Served = apiv1.Served{Ads: []apiv1.ServedAd{{ID: "of-before", VideoURL: "https://video.example.com/b.mp4"}, {ID: "too"}}, Cycle: []int{0, 1, 0}}
+		}, shows: []string{"What games get nowShare of turns of-before 2 of 3too 1 of 3", "Once it is published Share of turns always 3 of 4"}},
+		"a preview where games get no ad": {path: "/preview?country=us&lang=eng", change: func(a *fakeapi.API) { a.Basis.Ahead = true }, shows: []string{
+			"What games get nowNo ad", "Once it is published Share of turns",
+		}},
 		"a preview of a country that is none": {path: "/preview?country=usa&lang=eng", status: 400, shows: []string{
 			"country must be two letters.",
 		}},
 		"a preview without an ad": {path: "/preview?country=us&lang=eng", empty: true, shows: []string{"No ad", "404"}},
 		"the history": {path: "/history", shows: []string{
-			"3f6c1a9be04d published", "Roll back", "After revision", "Show what changed", "revert of 38, 1 campaign", "301 campaigns", "Evening hours, as agreed with sales",
+			"3f6c1a9be04d published", "Roll back", "After revision", "Show what changed", "edit: evening", "revert of 38: evening", "import, 301 campaigns", "Evening hours, as agreed with sales",
+			"Resumed, after 9b0e77aa51c3", "Rolled back to 9b0e77aa51c3", "No ads in France since 4 o’clock", "Refused c0ffee02c4d7 in place of 9b0e77aa51c3",
 		}},
+		"the history of a revision of many": {path: "/history", change: func(a *fakeapi.API) {
+			r := &a.Revisions[0].Revision
+			r.Kind, r.Changes, r.FirstIDs, r.Added, r.Changed, r.Removed = "import", 2003, []string{"<script>alert(1)</script>", "ad-2", "ad-3"}, 2000, 0, 3
+		}, shows: []string{"import: <script>alert(1)</script>, ad-2, ad-3 and 2,000 more", "2,000 added, 3 removed"}},
+		"the history of more actions than it shows": {path: "/history", change: func(a *fakeapi.API) { many(a, maxActions+1) }, shows: []string{
+			"10 actions ago", "All rollbacks and decisions",
+		}, hides: "11 actions ago"},
 		"no history": {path: "/history", empty: true, shows: []string{
-			"Nothing was published yet.", "No operator changed anything yet.",
-		}},
+			"Nothing was published yet.", "No operator changed anything yet.", "No rollback, resume, or decision on a held version is known.",
+		}, hides: "All rollbacks"},
+		"all actions": {path: "/actions", shows: []string{
+			"Rollbacks and decisions", "2027-01-04 09:00 UTColga Resumed, after 9b0e77aa51c3", "2027-01-04 07:00 UTClocal:kim Rolled back to 9b0e77aa51c3",
+			"Refused c0ffee02c4d7 in place of 9b0e77aa51c3", "<script>alert(1)</script>",
+		}, hides: "Next page"},
+		"all actions, the second page": {path: "/actions?cursor=2", change: func(a *fakeapi.API) { a.PageSize = 1 }, shows: []string{"Refused", "First page"}, hides: "Resumed"},
+		"no actions":                   {path: "/actions", empty: true, shows: []string{"No rollback, resume, or decision on a held version is known."}},
 		"a revision": {path: "/revisions/41", shows: []string{
 			"olga, 2027-01-04 09:00 UTC: edit, 1 campaign.", "From hour1817", "Days–fri, sat", "Undo this change",
 		}},
@@ -172,15 +205,28 @@ func TestPages(t *testing.T) {
 		"two revisions that are alike":       {path: "/revisions/diff?from=2&to=3", shows: []string{"0 campaigns.", "Both have the same operators’ campaigns."}},
 		"two revisions of which one is none": {path: "/revisions/diff?from=2&to=x", status: 404, shows: []string{"There is no such revision."}},
 		"two versions": {path: "/versions/diff?from=a&to=b", shows: []string{
-			"Added1Changed1Removed1", "launch added", "Weight13", "old removed", "Roll back to b",
+			"Added1Changed1Removed1", "launch added fr / frahttps://v.example/l", "morning changed Until hour 12 → 11; Weight 1 → 3", "old removed us", "us001", "1 ad is removed.", "Roll back to b",
 		}},
 		"a version that is held, and what it would replace": {path: "/versions/diff?from=a&to=b", change: func(a *fakeapi.API) {
 			a.Held = &apiv1.Held{Version: "b", Base: "a", Reason: "max_removed_share"}
 		}, shows: []string{"See what would change.", "launch added"}, hides: "Roll back to b"},
 		"two versions that are the same": {path: "/versions/diff?from=a&to=b", empty: true, shows: []string{"Both serve the same ads."}},
-		"the fleet": {path: "/fleet", shows: []string{
-			"edge-eu-1", "1523.4 ads and 12.6 without an ad per second", "rejecting", "index has format 4", "1 h 30 min ago", "edge-us-2 gone",
+		"a version": {path: "/versions/3f6c1a9be04d5d22c7", shows: []string{
+			"3f6c1a9be04d5d22c7 published", "2027-01-04 09:00 UTC", "18,204", "1,937", "2,481,920 bytes", "5d41402abc4b", "2027-01-04 08:00 UTC", "Revision41", "Time zones2026a",
+			"Rejected ads 14", "Invalid country 9", "A field is missing 5", "Weights made smaller 12", "12 cycles ask for more turns", "us/eng65664,88165,537",
 		}},
+		"a version of which there is little to tell": {path: "/versions/77ab12cd34ef560011", change: func(a *fakeapi.API) {
+			a.Versions[3] = apiv1.Version{Version: "77ab12cd34ef560011", Pinned: true, CutCycles: 1}
+		}, shows: []string{"pinned, not published", "Source’s documentnone", "Revisionnone", "Rejected ads 0 None.", "The weights of one cycle ask for more turns"}, hides: "Time zones"},
+		"a version that is not kept":                     {path: "/versions/none", status: 404, shows: []string{"There is no such thing."}},
+		"the dashboard of weights that are made smaller": {path: "/", shows: []string{"weights made smaller in 12 cycles: which"}},
+		"the fleet": {path: "/fleet", shows: []string{
+			"edge-eu-1", "1523.4 ads and 12.6 without an ad per second", "rejecting", "index has format 4", "1 h 30 min ago", "edge-us-2 gone", "(11 min); ads per second: –",
+		}},
+		"an Envoy that reconnected with what it has": {path: "/fleet", change: func(a *fakeapi.API) {
+			a.Fleet.Envoys[0].Types[2].LastAckAge, a.Fleet.Envoys[1].Types[1].LastAckAge = nil, nil
+			a.Fleet.Envoys[2].Rates = &apiv1.Rates{}
+		}, shows: []string{"UTCunchanged since it connected", "UTCnever", "ads per second: –"}},
 		"no fleet": {path: "/fleet", empty: true, shows: []string{"No Envoy is connected"}},
 		"no page":  {path: "/nothing", status: 404, shows: []string{"There is no page here."}},
 	} {
@@ -208,6 +254,14 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// many gives a fake n actions.
+func many(a *fakeapi.API, n int) {
+	a.Actions = nil
+	for i := range n {
+		a.Actions = append(a.Actions, apiv1.Action{Number: uint64(n - i), Kind: "refuse", Version: "v", Who: "olga", Comment: fmt.Sprint(i+1, " actions ago"), At: noon})
+	}
+}
+
 // TestWhatIsPublishedIsNotCalledAhead, whatever is pinned and held.
 func TestWhatIsPublishedIsNotCalledAhead(t *testing.T) {
 	api := fakeapi.Sample(noon)
@@ -231,133 +285,4 @@ func TestPagesOfTwoRevisions(t *testing.T) {
 	require.Contains(t, page, `href="/revisions/diff?cursor=2&amp;from=38&amp;to=41" rel="next"`)
 	_, page = b.get(t, "/revisions/diff?cursor=2&from=38&to=41")
 	require.Contains(t, page, `href="/revisions/diff?from=38&amp;to=41"`)
-}
-
-// TestForeignTextIsHarmless: names, reasons and addresses of others stay text, on every page.
-func TestForeignTextIsHarmless(t *testing.T) {
-	b := open(t, fakeapi.Sample(noon))
-	for _, path := range paths {
-		status, page := b.get(t, path)
-		require.Equal(t, http.StatusOK, status, path)
-		require.NotContains(t, page, "<script>alert", path)
-		require.NotContains(t, page, "<img", path)
-		require.NotContains(t, page, `href="javascript:`, path)
-	}
-	_, page := b.get(t, "/preview?country=us&lang=eng")
-	require.Contains(t, page, `<span class="address">javascript://v.example/%0Aalert(1)</span>`)
-	require.Contains(t, page, `<a class="address" href="https://video.example.com/always.mp4" target="_blank" rel="noopener noreferrer">`)
-}
-
-func TestViewersHaveNoControls(t *testing.T) {
-	api := fakeapi.Sample(noon)
-	api.Pin = &apiv1.Pin{Version: "11d2e3f4a5b6c7d8e9", Who: "olga", At: noon}
-	b := as(t, api, viewerToken)
-	for _, path := range paths {
-		status, page := b.get(t, path)
-		require.Equal(t, http.StatusOK, status, path)
-		require.NotContains(t, page, `method="post"`, path)
-		require.Contains(t, page, "vera", path)
-	}
-	for _, path := range []string{"/campaign", "/campaign/pause", "/versions/rollback", "/pin/resume"} {
-		status, _, _ := b.post(t, path, url.Values{"id": {"always"}})
-		require.Equal(t, http.StatusForbidden, status, path)
-	}
-	require.Empty(t, api.Writes())
-}
-
-// TestWithoutAGuard: an identity that is nobody's writes nothing, should the console ever stand without its guard.
-func TestWithoutAGuard(t *testing.T) {
-	api := fakeapi.Sample(noon)
-	handler, err := Handler(Config{API: api})
-	require.NoError(t, err)
-	for _, path := range []string{"/campaign", "/campaign/delete", "/versions/rollback"} {
-		r := httptest.NewRequest(http.MethodPost, path, strings.NewReader("id=always"))
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
-		require.Equal(t, http.StatusForbidden, w.Code)
-	}
-	media, form := formOf(t, field{"file", goodDocument})
-	r := httptest.NewRequest(http.MethodPost, "/campaigns/import", bytes.NewReader(form))
-	r.Header.Set("Content-Type", media)
-	w := httptest.NewRecorder()
-	handler.ServeHTTP(w, r)
-	require.Equal(t, http.StatusForbidden, w.Code)
-	require.Empty(t, api.Writes())
-}
-
-func TestAnAPIThatIsAway(t *testing.T) {
-	api := fakeapi.Sample(noon)
-	api.Broken = true
-	asked := 0
-	b := open(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked++
-		api.ServeHTTP(w, r)
-	}))
-	_, _ = b.get(t, "/fleet")
-	require.Equal(t, 2, asked, "the fleet and what the notices are made of, each once")
-	for _, path := range paths {
-		if path == "/campaigns/new" || path == "/campaigns/import" || path == "/preview" {
-			continue // they ask nothing
-		}
-		status, page := b.get(t, path)
-		require.Equal(t, http.StatusServiceUnavailable, status, path)
-		text := visible(t, page)
-		require.Contains(t, text, "The control plane cannot answer right now", path)
-		require.Contains(t, text, "The store is not available.", path)
-		require.Contains(t, text, "Whether a version is pinned or held is not known right now.", path)
-	}
-	status, page, _ := b.post(t, "/campaigns/new", url.Values{"id": {"mine"}, "name": {"typed at length"}})
-	require.Equal(t, http.StatusServiceUnavailable, status)
-	require.Equal(t, "typed at length", value(t, page, "name"))
-	require.Contains(t, visible(t, page), "The store is not available.")
-}
-
-// TestTheAPIIsAskedAsWhoAsksForThePage, with what the request came with.
-func TestTheAPIIsAskedAsWhoAsksForThePage(t *testing.T) {
-	var asked []string
-	api := fakeapi.Sample(noon)
-	b := as(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := access.From(r.Context())
-		asked = append(asked, r.Method+" "+r.URL.Path+" "+id.Name+" "+id.Role.String()+" "+r.Header.Get("Authorization"))
-		api.ServeHTTP(w, r)
-	}), operatorToken)
-	_, _ = b.get(t, "/fleet")
-	_, _, _ = b.post(t, "/pin/resume", url.Values{})
-	require.Equal(t, []string{
-		"GET /api/v1/fleet olga operator Bearer " + operatorToken,
-		"GET /api/v1/summary olga operator Bearer " + operatorToken,
-		"DELETE /api/v1/pin olga operator Bearer " + operatorToken,
-	}, asked)
-}
-
-// TestAnAnswerThatIsNone: what the console cannot read is its log's, not the page's.
-func TestAnAnswerThatIsNone(t *testing.T) {
-	status, page := open(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte("secret nonsense"))
-	})).get(t, "/fleet")
-	require.Equal(t, http.StatusInternalServerError, status)
-	require.NotContains(t, page, "secret")
-	require.Contains(t, visible(t, page), "This page could not be made.")
-}
-
-func TestAssets(t *testing.T) {
-	b := as(t, fakeapi.Empty(), "") // nobody is signed in
-	for path, media := range map[string]string{"/assets/console.css": "text/css", "/assets/console.js": "text/javascript", "/assets/icon.svg": "image/svg+xml"} {
-		status, body, header := b.send(t, http.MethodGet, path, nil)
-		require.Equal(t, http.StatusOK, status)
-		require.NotEmpty(t, body)
-		require.Contains(t, header.Get("Content-Type"), media)
-		require.NotEmpty(t, header.Get("ETag"))
-		require.Equal(t, "no-cache", header.Get("Cache-Control"))
-	}
-	for _, path := range []string{"/assets/", "/assets/nothing", "/assets/x/console.css"} {
-		status, _, _ := b.send(t, http.MethodGet, path, nil)
-		require.Equal(t, http.StatusNotFound, status, path)
-	}
-}
-
-func TestHandlerNeedsAnAPI(t *testing.T) {
-	_, err := Handler(Config{})
-	require.ErrorContains(t, err, "api: is missing")
 }

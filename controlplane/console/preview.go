@@ -19,14 +19,41 @@ const maxTurns = 100
 
 // turn is one answer that a game gets.
 type turn struct {
-	Number int
-	compile.Ad
+	Number       int
+	ID, VideoURL string
 }
 
 // share is an ad's part of the cycle.
 type share struct {
-	compile.Ad
+	ID    string
 	Turns int
+}
+
+// answers is what a game gets, in turn.
+type answers struct {
+	Turns  []turn
+	More   int // turns that are not shown
+	Of     int // turns
+	Shares []share
+}
+
+// answersOf puts together the turns of a cycle, which has the place of each turn's ad.
+func answersOf(ads []apiv1.ServedAd, cycle []int) (answers, error) {
+	a := answers{Of: len(cycle)}
+	for _, ad := range ads {
+		a.Shares = append(a.Shares, share{ID: ad.ID})
+	}
+	for i, place := range cycle {
+		if place < 0 || place >= len(ads) {
+			return a, errors.New("the cycle has an ad that is not there")
+		}
+		a.Shares[place].Turns++
+		if i < maxTurns {
+			a.Turns = append(a.Turns, turn{i + 1, ads[place].ID, ads[place].VideoURL})
+		}
+	}
+	a.More = a.Of - len(a.Turns)
+	return a, nil
 }
 
 type previewData struct {
@@ -34,9 +61,9 @@ type previewData struct {
 	Failure           string
 	Asked             bool
 	Found             explanation
-	Turns             []turn
-	More              int // turns that are not shown
-	Shares            []share
+	Answers           answers
+	// Now is what games get, where that is another version than what the campaigns give; nil: it is the same, or nothing is published.
+	Now *answers
 }
 
 func (c *console) preview(r *http.Request) (*view, error) {
@@ -63,21 +90,37 @@ func (c *console) preview(r *http.Request) (*view, error) {
 		return nil, err
 	}
 	data.Asked, data.Found, v.basis = true, found, found.Basis
+	var ads []apiv1.ServedAd
 	for _, ad := range found.Eligible {
-		data.Shares = append(data.Shares, share{Ad: ad})
+		ads = append(ads, apiv1.ServedAd{ID: ad.ID, VideoURL: ad.VideoURL})
 	}
-	for i, place := range found.Cycle {
-		if place < 0 || place >= len(data.Shares) {
-			return nil, errors.New("explanation: the cycle has an ad that is not eligible")
-		}
-		data.Shares[place].Turns++
-		if i < maxTurns {
-			data.Turns = append(data.Turns, turn{i + 1, found.Eligible[place]})
+	if data.Answers, err = answersOf(ads, found.Cycle); err != nil {
+		return nil, fmt.Errorf("explanation: %w", err)
+	}
+	if found.Ahead && found.Version != "" {
+		if data.Now, err = c.servedNow(r.Context(), data.Country, data.Lang, at); err != nil {
+			return nil, err
 		}
 	}
-	data.More = len(found.Cycle) - len(data.Turns)
 	v.Data = data
 	return v, nil
+}
+
+// servedNow is what Envoys answer; nil: what is published is not kept any more.
+func (c *console) servedNow(ctx context.Context, country, lang string, at time.Time) (*answers, error) {
+	a, err := c.api.Served(ctx, country, lang, at)
+	var answered *client.Error
+	if errors.As(err, &answered) && answered.Status == http.StatusNotFound {
+		return nil, nil //nolint:nilnil // there is none, and that is no failure of the page
+	}
+	if err != nil {
+		return nil, err
+	}
+	now, err := answersOf(a.Value.Ads, a.Value.Cycle)
+	if err != nil {
+		return nil, fmt.Errorf("what is served: %w", err)
+	}
+	return &now, nil
 }
 
 // explanation is what the API answers to /explain.

@@ -6,38 +6,40 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"adsidecar/controlplane/apiv1"
 	"adsidecar/controlplane/client"
 )
 
 func (c *console) createCampaign(r *http.Request) (*view, error) {
-	return c.save(r, true, func(campaign json.RawMessage) error {
-		_, err := c.api.CreateCampaign(r.Context(), campaign, comment(r))
-		return err
+	return c.save(r, true, func(campaign json.RawMessage) (client.Answer[apiv1.Saved], error) {
+		return c.api.CreateCampaign(r.Context(), campaign, comment(r))
 	})
 }
 
 // saveCampaign replaces what the form was filled in from; with an empty etag that was nothing.
 func (c *console) saveCampaign(r *http.Request) (*view, error) {
-	return c.save(r, false, func(campaign json.RawMessage) error {
-		_, err := c.api.PutCampaign(r.Context(), r.PostForm.Get("id"), campaign, r.PostForm.Get("etag"), comment(r))
-		return err
+	return c.save(r, false, func(campaign json.RawMessage) (client.Answer[apiv1.Saved], error) {
+		return c.api.PutCampaign(r.Context(), r.PostForm.Get("id"), campaign, r.PostForm.Get("etag"), comment(r))
 	})
 }
 
 // save writes what was typed. Whatever the API answers, nothing of it is lost: the form is shown with it.
-func (c *console) save(r *http.Request, isNew bool, write func(campaign json.RawMessage) error) (*view, error) {
+func (c *console) save(
+	r *http.Request, isNew bool, write func(campaign json.RawMessage) (client.Answer[apiv1.Saved], error),
+) (*view, error) {
 	campaign, err := json.Marshal(campaignOf(r.PostForm))
 	if err != nil {
 		return nil, fmt.Errorf("encode campaign: %w", err)
 	}
-	if err = write(campaign); err == nil {
+	saved, err := write(campaign)
+	if err == nil {
 		did := "saved"
 		if isNew {
 			did = "created"
 		}
-		return redirect(addressOf("/campaign", url.Values{"id": {r.PostForm.Get("id")}, "done": {did}})), nil
+		return redirect(addressOf("/campaign", doneBy(url.Values{"id": {r.PostForm.Get("id")}}, did, saved.Value))), nil
 	}
 	var refused *client.Error
 	if !errors.As(err, &refused) {
@@ -53,9 +55,7 @@ func (c *console) save(r *http.Request, isNew bool, write func(campaign json.Raw
 	}
 	switch {
 	case refused.Conflict != nil:
-		if err := data.overtaken(r.PostForm, refused.Conflict); err != nil {
-			return nil, err
-		}
+		c.overtaken(r, &data, refused.Conflict)
 	case len(refused.Fields) > 0:
 		data.Form.blame(refused.Fields)
 	case refused.Code == "campaign_exists":
@@ -68,25 +68,14 @@ func (c *console) save(r *http.Request, isNew bool, write func(campaign json.Raw
 	return v, nil
 }
 
-// overtaken shows what is there beside what was typed. Who saves again then has seen both, so the form goes on from what is there.
-func (d *campaignData) overtaken(typed url.Values, found *apiv1.Conflict) error {
-	d.Conflict = &conflict{Deleted: found.Present == nil}
-	d.Form.ETag = ""
-	if found.Present == nil {
-		return nil
+// doneBy adds to an address what was done, and its revision.
+func doneBy(query url.Values, did string, saved apiv1.Saved) url.Values {
+	query.Set("done", did)
+	query.Del("revision")
+	if saved.Revision != 0 {
+		query.Set("revision", strconv.FormatUint(saved.Revision, 10))
 	}
-	d.Form.ETag = found.Present.ETag
-	// The canonical form leaves defaults out: through the form's values both sides say them alike.
-	present, err := json.Marshal(campaignOf(valuesOf(found.Present.Campaign)))
-	if err != nil {
-		return fmt.Errorf("encode present campaign: %w", err)
-	}
-	mine, err := json.Marshal(campaignOf(typed))
-	if err != nil {
-		return fmt.Errorf("encode typed campaign: %w", err)
-	}
-	d.Conflict.Fields = differences(present, mine)
-	return nil
+	return query
 }
 
 // setEnabled pauses a campaign or lets it run. Of a source's campaign nothing else is changed by it.
@@ -102,21 +91,19 @@ func (c *console) setEnabled(enabled bool) func(*http.Request) (*view, error) {
 			return nil, err
 		}
 		if now := saved.Value.Campaign; enabled && now != nil && now.State == apiv1.Paused {
-			return redirect(back(r, "still")), nil
+			return redirect(back(r, "still", saved.Value)), nil
 		}
-		return redirect(back(r, did)), nil
+		return redirect(back(r, did, saved.Value)), nil
 	}
 }
 
 // back is the page that a form of the campaigns was on.
-func back(r *http.Request, did string) string {
+func back(r *http.Request, did string, saved apiv1.Saved) string {
 	from, err := url.Parse(r.PostForm.Get("back"))
 	if err != nil || from.Path != "/campaigns" || from.Host != "" || from.Scheme != "" {
-		return addressOf("/campaign", url.Values{"id": {r.PostForm.Get("id")}, "done": {did}})
+		return addressOf("/campaign", doneBy(url.Values{"id": {r.PostForm.Get("id")}}, did, saved))
 	}
-	query := from.Query()
-	query.Set("done", did)
-	return addressOf("/campaigns", query)
+	return addressOf("/campaigns", doneBy(from.Query(), did, saved))
 }
 
 func (c *console) deleteCampaign(r *http.Request) (*view, error) {
@@ -128,5 +115,5 @@ func (c *console) deleteCampaign(r *http.Request) (*view, error) {
 	if saved.Value.Campaign != nil { // of an override: the source's is there now
 		did = "restored"
 	}
-	return redirect("/campaigns?done=" + did), nil
+	return redirect(addressOf("/campaigns", doneBy(url.Values{}, did, saved.Value))), nil
 }

@@ -31,7 +31,7 @@ func TestCreate(t *testing.T) {
 
 	status, _, to = b.post(t, "/campaigns/new", typed("a b/..?&c", ""))
 	require.Equal(t, http.StatusSeeOther, status)
-	require.Equal(t, "/campaign?done=created&id=a+b%2F..%3F%26c", to)
+	require.Equal(t, "/campaign?done=created&id=a+b%2F..%3F%26c&revision=2", to)
 	write := api.Writes()[1]
 	require.Equal(t, "POST", write.Method)
 	require.Equal(t, "/campaigns", write.Path)
@@ -77,7 +77,7 @@ func TestSave(t *testing.T) {
 	b := open(t, api)
 	status, _, to := b.post(t, "/campaign", typed("evening", `"first"`))
 	require.Equal(t, http.StatusSeeOther, status)
-	require.Equal(t, "/campaign?done=saved&id=evening", to)
+	require.Equal(t, "/campaign?done=saved&id=evening&revision=2", to)
 	write := api.Writes()[0]
 	require.Equal(t, "PUT", write.Method)
 	require.Equal(t, "/campaigns/evening", write.Path)
@@ -138,17 +138,17 @@ func TestForms(t *testing.T) {
 		to                  string
 		says                string
 	}{
-		"pause":                             {"/campaign/pause", `id=always&etag="first"`, "PATCH", "/campaigns/always", `{"enabled":false}`, "/campaign?done=paused&id=always", "is paused"},
-		"pause from a list":                 {"/campaign/pause", `id=always&etag="first"&back=/campaigns?q=a%26done=x`, "PATCH", "/campaigns/always", `{"enabled":false}`, "/campaigns?done=paused&q=a", "is paused"},
-		"pause from somewhere else":         {"/campaign/pause", `id=always&etag="first"&back=//evil.example/campaigns`, "PATCH", "/campaigns/always", `{"enabled":false}`, "/campaign?done=paused&id=always", "is paused"},
-		"unpause an ID with a slash":        {"/campaign/unpause", `id=paused/one&etag="first"`, "PATCH", "/campaigns/paused/one", `{"enabled":true}`, "/campaign?done=unpaused&id=paused%2Fone", "is not paused any more"},
-		"delete":                            {"/campaign/delete", `id=always&etag="first"`, "DELETE", "/campaigns/always", "", "/campaigns?done=deleted", "is deleted"},
-		"delete what replaced the source’s": {"/campaign/delete", `id=evening&etag="first"`, "DELETE", "/campaigns/evening", "", "/campaigns?done=restored", "takes its place again"},
-		"revert":                            {"/revisions/revert", "n=41", "POST", "/revisions/41/revert", "", "/history?done=reverted", "undone"},
-		"roll back":                         {"/versions/rollback", "version=9b0e&comment=bad", "POST", "/versions/9b0e/rollback", "", "/history?done=rolled", "The version is pinned. It is published in a moment"},
+		"pause":                             {"/campaign/pause", `id=always&etag="first"`, "PATCH", "/campaigns/always", `{"enabled":false}`, "/campaign?done=paused&id=always&revision=2", "is paused"},
+		"pause from a list":                 {"/campaign/pause", `id=always&etag="first"&back=/campaigns?q=a%26done=x`, "PATCH", "/campaigns/always", `{"enabled":false}`, "/campaigns?done=paused&q=a&revision=2", "is paused"},
+		"pause from somewhere else":         {"/campaign/pause", `id=always&etag="first"&back=//evil.example/campaigns`, "PATCH", "/campaigns/always", `{"enabled":false}`, "/campaign?done=paused&id=always&revision=2", "is paused"},
+		"unpause an ID with a slash":        {"/campaign/unpause", `id=paused/one&etag="first"`, "PATCH", "/campaigns/paused/one", `{"enabled":true}`, "/campaign?done=unpaused&id=paused%2Fone&revision=2", "is not paused any more"},
+		"delete":                            {"/campaign/delete", `id=always&etag="first"`, "DELETE", "/campaigns/always", "", "/campaigns?done=deleted&revision=2", "is deleted"},
+		"delete what replaced the source’s": {"/campaign/delete", `id=evening&etag="first"`, "DELETE", "/campaigns/evening", "", "/campaigns?done=restored&revision=2", "takes its place again"},
+		"revert":                            {"/revisions/revert", "n=41", "POST", "/revisions/41/revert", "", "/history?done=reverted&revision=2", "undone"},
+		"roll back":                         {"/versions/rollback", "version=9b0e&comment=bad", "POST", "/versions/9b0e/rollback", "", "/history?done=rolled&version=9b0e", "The version is pinned. It is published in a moment"},
 		"resume":                            {"/pin/resume", "", "DELETE", "/pin", "", "/history?done=resumed", "Resumed"},
-		"confirm what is held":              {"/held/confirm", "version=a81b", "POST", "/held/a81b/confirm", "", "/?done=confirm", "is confirmed. It is published in a moment"},
-		"refuse what is held":               {"/held/refuse", "version=a81b", "POST", "/held/a81b/refuse", "", "/?done=refuse", "refused"},
+		"confirm what is held":              {"/held/confirm", "version=a81b", "POST", "/held/a81b/confirm", "", "/?done=confirm&version=a81b", "is confirmed. It is published in a moment"},
+		"refuse what is held":               {"/held/refuse", "version=a81b", "POST", "/held/a81b/refuse", "", "/?done=refuse&version=a81b", "refused"},
 		"ask the source":                    {"/source/poll", "", "POST", "/source/poll", "", "/?done=poll", "being asked"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -170,6 +170,15 @@ func TestForms(t *testing.T) {
 			require.Contains(t, visible(t, page), tc.says)
 		})
 	}
+}
+
+// TestFindingsNameTheFieldsOfTheForm, and not those of the API.
+func TestFindingsNameTheFieldsOfTheForm(t *testing.T) {
+	form := typed("bad", "")
+	form.Set("end_at", "2027-02-01T08:00:00Z")
+	_, page, _ := open(t, fakeapi.Sample(noon)).post(t, "/campaigns/new", form)
+	require.Contains(t, visible(t, page), "Flight ends must be after Flight begins, ")
+	require.NotContains(t, visible(t, page), "start_at")
 }
 
 // TestAChangeThatMayHaveBeenMade is not offered to be made again; one that was not made is.
@@ -199,6 +208,8 @@ func TestAChangeThatIsTooLate(t *testing.T) {
 	status, page, _ := open(t, fakeapi.Sample(noon)).post(t, "/campaign/pause", url.Values{"id": {"always"}, "etag": {`"older"`}})
 	require.Equal(t, http.StatusPreconditionFailed, status)
 	require.Contains(t, visible(t, page), "Somebody else was faster")
+	require.Contains(t, page, `<a href="/campaign?id=always">`)
+	require.NotContains(t, visible(t, page), "Go back")
 }
 
 func TestAFormThatIsTooLarge(t *testing.T) {

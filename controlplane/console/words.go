@@ -16,27 +16,34 @@ import (
 
 // words are the functions of the templates: how things are said.
 var words = template.FuncMap{
+	"acted":      func(kind string) string { return said(acts, kind) },
 	"advice":     func(reason string) string { return holdReasons[reason].advice },
 	"age":        age,
 	"clock":      clock,
+	"counts":     counts,
 	"days":       days,
 	"holds":      func(reason string) string { return holdReasons[reason].why },
 	"hours":      hours,
 	"inZone":     inZone,
+	"instant":    instant,
 	"minutes":    minutes,
+	"named":      named,
 	"maxComment": func() int { return apiv1.MaxComment },
 	"number":     number,
-	"percent":    func(share float64) string { return strconv.FormatFloat(100*share, 'f', -1, 64) + "\u00a0%" },
-	"place":      place,
-	"rate":       func(perSecond float64) string { return strconv.FormatFloat(perSecond, 'f', 1, 64) },
-	"reason":     func(code string) string { return said(reasons, code) },
-	"rejected":   func(code string) string { return said(rejections, code) },
-	"safe":       isWeb,
-	"sentence":   func(text string) string { return strings.TrimSuffix(text, ".") + "." },
-	"short":      short,
-	"since":      func(now, then time.Time) string { return age(now.Sub(then).Seconds()) },
-	"weekdays":   func() []string { return weekdays },
-	"state":      func(code string) string { return said(states, code) },
+	"outranked":  outranked,
+	"percent": func(share float64) string {
+		return strconv.FormatFloat(math.Round(1000*share)/10, 'f', -1, 64) + "\u00a0%"
+	},
+	"place":    place,
+	"rate":     func(perSecond float64) string { return strconv.FormatFloat(perSecond, 'f', 1, 64) },
+	"reason":   func(code string) string { return said(reasons, code) },
+	"rejected": func(code string) string { return said(rejections, code) },
+	"safe":     isWeb,
+	"sentence": func(text string) string { return strings.TrimSuffix(text, ".") + "." },
+	"short":    short,
+	"since":    func(now, then time.Time) string { return age(now.Sub(then).Seconds()) },
+	"weekdays": func() []string { return weekdays },
+	"state":    func(code string) string { return said(states, code) },
 }
 
 func said(words map[string]string, code string) string {
@@ -63,6 +70,17 @@ var reasons = map[string]string{
 	compile.ReasonDuplicate:     "An earlier ad of the document has the same ID.",
 }
 
+// outranked is what goes before a campaign that could be served, in words; "" for any other reason.
+func outranked(reason string) string {
+	switch reason {
+	case compile.ReasonLowerPriority:
+		return "campaigns of a higher priority go first"
+	case compile.ReasonLessExact:
+		return "campaigns that name the country and language more exactly go first"
+	}
+	return ""
+}
+
 // holdReasons are why a version is held, and what to do then. Of another reason the API's message says it.
 var holdReasons = map[string]struct{ why, advice string }{
 	"max_removed_share": {
@@ -74,6 +92,9 @@ var holdReasons = map[string]struct{ why, advice string }{
 		"Restore the operators’ store from its backup, and it is published by itself. Confirm it only if these changes are to be gone.",
 	},
 }
+
+// acts are how the kinds of actions are said before their version.
+var acts = map[string]string{"rollback": "Rolled back to", "resume": "Resumed, after", "confirm": "Confirmed", "refuse": "Refused"}
 
 var rejections = map[string]string{
 	"missing_field":     "A field is missing",
@@ -122,6 +143,15 @@ func clock(t time.Time) template.HTML {
 	}
 	//nolint:gosec // digits and our own letters
 	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s UTC</time>`, t.Format(time.RFC3339), t.Format(layout)))
+}
+
+// instant is a time of a campaign; zero for what is none.
+func instant(text string) time.Time {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
 }
 
 // inZone is an instant on the wall clock of a zone; "" for UTC, an unknown one, and no time.
@@ -187,6 +217,29 @@ func number(n int) string {
 		digits = digits[:i] + "," + digits[i:]
 	}
 	return digits
+}
+
+// named are the first campaigns of a revision, and how many more it has; "" where it does not say them.
+func named(r apiv1.Revision) string {
+	text := strings.Join(r.FirstIDs, ", ")
+	if more := r.Changes - len(r.FirstIDs); text != "" && more > 0 {
+		text += " and " + number(more) + " more"
+	}
+	return text
+}
+
+// counts are what a revision of several campaigns did to them; "" of one, and where it does not say it.
+func counts(r apiv1.Revision) string {
+	var parts []string
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{r.Added, "added"}, {r.Changed, "changed"}, {r.Removed, "removed"}} {
+		if part.n > 0 && r.Changes > 1 {
+			parts = append(parts, number(part.n)+" "+part.what)
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // short is the part of a hash that people compare.

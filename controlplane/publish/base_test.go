@@ -88,7 +88,7 @@ func TestWhatOperatorsChangedIsHeldAlsoAfterARestart(t *testing.T) {
 				requireHeld(t, b, reasonMaxRemovedShare, b.candidate.Version, "a", "b", "c", "d")
 				b.keepNow(t)
 			}
-			require.True(t, b.Status().Source.ServedFromDisk)
+			require.Equal(t, c.source.err != nil, b.Status().Source.ServedFromDisk)
 			require.NoError(t, b.Confirm(t.Context(), b.candidate.Version, "olga", ""))
 			b.settle()
 			require.Equal(t, b.candidate.Version, b.sink.Published())
@@ -103,6 +103,7 @@ func TestARestartWithADamagedDocumentIsGuardedWithoutOperatorsToo(t *testing.T) 
 	<-b.source.asked
 	b.awaitServed(t, "a", "b", "c", "d")
 	awaitOnDisk(t, b, "a", "b", "c", "d")
+	b.await(t, "the document too", func() bool { return !b.Status().State.SavedAt.IsZero() })
 	require.NoError(t, os.Truncate(filepath.Join(dir, stateFile), 60))
 
 	b = restarted(t, Config{MaxRemovedShare: &half, StateDir: dir}, answer{text: doc("d")})

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.uber.org/zap"
-
 	"adsidecar/controlplane/campaign"
 	"adsidecar/controlplane/compile"
 	"adsidecar/controlplane/revision"
@@ -18,6 +16,7 @@ import (
 type material struct {
 	document           *campaign.Document
 	sourceTime, readAt time.Time
+	day                time.Time // the UTC day for which it was compiled last; zero: it was not yet
 	sum                string    // SHA-256 in hex; only with operators, who see it
 	good               *lastGood // what is to be written to disk once its index is published; nil: it comes from there
 }
@@ -43,7 +42,9 @@ func (l *Loop) build(m *material, started time.Time) (*campaign.Effective, *comp
 		effective = l.overlay.Apply(m.document, l.said.Rows.Campaigns())
 		document = effective.Document
 	}
-	index, err := compile.Compile(document, compile.Params{SourceTime: m.sourceTime, MaxBytes: l.maxBytes, Now: l.now()})
+	now := l.now()
+	m.day = dayOf(now)
+	index, err := compile.Compile(document, compile.Params{SourceTime: m.sourceTime, MaxBytes: l.maxBytes, Now: now})
 	l.metrics.compileSeconds.Observe(time.Since(started).Seconds())
 	switch {
 	case errors.Is(err, compile.ErrTooLarge):
@@ -58,8 +59,8 @@ func (l *Loop) build(m *material, started time.Time) (*campaign.Effective, *comp
 func (l *Loop) try(m *material, started time.Time) verdict {
 	effective, index, found := l.build(m, started)
 	if found.err != nil {
+		l.pending = m // other rows or another day may make it usable, though the source does not send it again
 		if l.operators != nil {
-			l.pending = m // other rows may make it usable, though the source does not send it again
 			l.showPending(m, effective)
 		}
 		return found
@@ -96,29 +97,14 @@ func (l *Loop) recompile() error {
 	return nil
 }
 
-// renew compiles the candidate's document again once it may mean something else: at midnight, where it has flights or time zones. The
-// source need not answer for that.
-func (l *Loop) renew() {
-	if l.current == nil || l.until.IsZero() || l.now().Before(l.until) {
-		return
-	}
-	if err := l.recompile(); err != nil {
-		// Flights that come into sight may make it too large. Envoys have days ahead; the next midnight is another try.
-		l.metrics.publishErrors.WithLabelValues("error").Inc()
-		l.log.Error("index not renewed for the new day, the last one stays", zap.Error(err))
-		l.until = l.until.Add(24 * time.Hour)
-	}
-}
-
 // adopt makes a document's index the candidate. The document is kept if it is to be compiled again.
 func (l *Loop) adopt(m *material, effective *campaign.Effective, index *compile.Result) {
-	l.until = index.Until
 	l.candidate = index
 	if l.published != nil && index.Version == l.published.Version {
 		l.published = index // the same content: one copy is enough
 	}
 	l.current = nil
-	if l.operators != nil || !l.until.IsZero() {
+	if l.operators != nil || timed(index) {
 		l.current = m
 	}
 	l.meta = l.metaOf(m, index)

@@ -57,6 +57,13 @@
 // missed a decision. One that starts, and has nothing on disk or something older, compares the first candidate with what the others publish,
 // and publishes that while the candidate is held; without an answer in 30 s it goes by what it has.
 //
+// # Day
+//
+// An index with flights or time zones is for its UTC day, and serves some days more. Run looks at the wall clock once a minute, whatever
+// the source does, and compiles the document of the candidate again where the day is another one, later or earlier: a clock that was wrong
+// leaves nothing. What was held stays held, also if the clock is so far ahead that all flights of what is published seem over. A document
+// that cannot be compiled is tried again each day.
+//
 // # Pace
 //
 // The next poll follows after Config.Interval, at once if the source reports a change or PollNow is called (bursts are

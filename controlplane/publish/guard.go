@@ -88,7 +88,11 @@ func (l *Loop) guarded() bool {
 	case l.known(version, base, d):
 		return true
 	default:
-		if h := l.examine(l.candidate, number, base, served, d); h != nil {
+		h := l.examine(l.candidate, number, base, served, d)
+		if h == nil {
+			h = l.heldYet(version, base, served)
+		}
+		if h != nil {
 			l.holdBack(h, d)
 			return true
 		}
@@ -141,6 +145,25 @@ func (l *Loop) known(version, base string, d revision.Decision) bool {
 	return true
 }
 
+// heldYet returns the hold of the same document and rows, compiled for another day, where what base serves is not known of that day: then it
+// is no sign that all of it was over, as a clock is wrong more often than a version is held for two weeks. nil: there is none.
+func (l *Loop) heldYet(version, base string, served *compile.Served) *Held {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := l.status.Held
+	if h == nil || h.Base != base || h.Reason != reasonMaxRemovedShare || !l.sameHeld() || served == nil || served.Knows(l.now()) {
+		return nil
+	}
+	yet := *h
+	yet.Version = version
+	return &yet
+}
+
+// sameHeld tells whether the candidate is of the document and the rows of which the held version was made.
+func (l *Loop) sameHeld() bool {
+	return l.current != nil && l.guard.heldOf == l.current && l.guard.heldFor == l.said.Rows
+}
+
 // holdBack notes that the candidate is held.
 func (l *Loop) holdBack(h *Held, d revision.Decision) {
 	g := &l.guard
@@ -157,7 +180,7 @@ func (l *Loop) holdBack(h *Held, d revision.Decision) {
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if before := l.status.Held; before != nil && before.Reason == h.Reason && g.heldOf == l.current && l.current != nil && g.heldFor == l.said.Rows {
+	if before := l.status.Held; before != nil && before.Reason == h.Reason && l.sameHeld() {
 		// The same document and rows, compiled for another day.
 		h.Since, h.Refused, h.RefusedBy, h.Comment, h.DecidedAt = before.Since, before.Refused, before.RefusedBy, before.Comment, before.DecidedAt
 	}

@@ -20,10 +20,15 @@ type Report struct {
 	Keys     int            `json:"keys"`
 	Rejected int            `json:"rejected"`
 	Reasons  map[string]int `json:"rejected_by_reason,omitempty"`
-	// CutCycles counts cycles whose weights were made smaller; TimeZones is the release of the tz database, where zones count.
-	CutCycles int    `json:"cut_cycles,omitempty"`
+	// CutCycles counts cycles whose weights were made smaller; Cuts are of the first keys that have such, at most maxCuts.
+	CutCycles int           `json:"cut_cycles,omitempty"`
+	Cuts      []compile.Cut `json:"cuts,omitempty"`
+	// TimeZones is the release of the tz database, where zones count.
 	TimeZones string `json:"time_zones,omitempty"`
 }
+
+// maxCuts bounds the cuts of a report, for which there are revision.MaxReportBytes.
+const maxCuts = 10
 
 // ReportOf reads the report of a version that a Loop kept.
 func ReportOf(v revision.Version) (Report, error) {
@@ -38,7 +43,7 @@ func reportOf(index *compile.Result) []byte {
 	// Strings, numbers and times within the range of JSON: nothing that could fail.
 	report, _ := json.Marshal(Report{
 		SourceTime: index.SourceTime.UTC(), Ads: index.Ads, Keys: index.Keys, Rejected: index.Rejected, Reasons: index.Reasons,
-		CutCycles: index.CutCycles, TimeZones: index.TimeZones,
+		CutCycles: index.CutCycles, Cuts: index.Cuts[:min(len(index.Cuts), maxCuts)], TimeZones: index.TimeZones,
 	})
 	return report
 }

@@ -31,6 +31,7 @@ type metrics struct {
 
 	operatorsRevision prometheus.Gauge
 	compiledRevision  prometheus.Gauge
+	unreadableRows    prometheus.Gauge
 	pinned            prometheus.Gauge
 	held              *prometheus.GaugeVec
 	holds             *prometheus.CounterVec
@@ -45,7 +46,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		publishes:     counter("index_publishes_total", "Indexes that the xDS server accepted for publishing."),
 		publishErrors: counterVec("index_publish_errors_total", "Indexes that the xDS server did not accept, by reason.", "reason"),
 		quarantined:   gauge("index_quarantined", "1 while the index of the source's document is held back because proxies refused it."),
-		fromDisk:      gauge("index_from_disk", "1 while the published index comes from disk and the source has not confirmed it."),
+		fromDisk:      gauge("index_from_disk", "1 while the published index comes from disk and the source has given no usable document since the start."),
 		info:          gaugeVec("index_info", "The published index; always 1.", "version"),
 		bytes:         gauge("index_bytes", "Size of the published index."),
 		limit:         gauge("index_limit_bytes", "Size that an index may have."),
@@ -63,6 +64,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		operatorsRevision: gauge("operators_revision", "The operators' newest revision that was read; 0: none."),
 		pinned:            gauge("index_pinned", "1 while operators pin a published version: nothing newer is published."),
 		compiledRevision:  gauge("operators_compiled_revision", "The operators' revision that the newest index was compiled with; 0: none."),
+		unreadableRows:    gauge("operators_unreadable_rows", "Operators' rows that are no campaigns, of those that the newest index was compiled with."),
 		held:              gaugeVec("index_held", "1 while the newest index waits to be confirmed, by reason.", "reason"),
 		holds:             counterVec("index_holds_total", "Indexes that were held till they are confirmed, by reason.", "reason"),
 		keepErrors:        counter("version_keep_errors_total", "Failures to keep a published version, on disk or in the operators' store."),
@@ -86,7 +88,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	for _, c := range []prometheus.Collector{
 		m.polls, m.lastSuccess, m.failures, m.publishes, m.publishErrors, m.quarantined, m.fromDisk, m.info, m.bytes, m.limit,
 		m.ads, m.keys, m.sourceTime, m.rejected, m.compileSeconds, m.stateErrors,
-		m.operatorsRevision, m.compiledRevision, m.pinned, m.held, m.holds, m.keepErrors,
+		m.operatorsRevision, m.compiledRevision, m.unreadableRows, m.pinned, m.held, m.holds, m.keepErrors,
 	} {
 		errs = append(errs, registerer.Register(c))
 	}

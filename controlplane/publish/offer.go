@@ -122,19 +122,24 @@ func (l *Loop) hold(version string, err error) {
 	l.status.PublishError = text(err)
 }
 
-// confirm notes that what is published is what the source says, and no longer the word of the disk alone.
+// confirm notes that the source gave a usable document: what is published is no longer the word of the disk alone, also where a pin, a
+// guard or proxies keep that document back, which is told elsewhere.
 func (l *Loop) confirm() {
-	if l.published == nil || l.candidate == nil || l.candidate.Version != l.published.Version {
-		return
+	if l.candidate == nil {
+		return // it waits for the operators' rows
 	}
+	l.confirmed = true
 	l.metrics.fromDisk.Set(0)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.status.Source.ServedFromDisk = false
 }
 
-// fromDisk notes that what is published is the word of the disk.
+// fromDisk notes that what is published is the word of the disk, if the source has not given any since the start.
 func (l *Loop) fromDisk() {
+	if l.confirmed {
+		return
+	}
 	l.metrics.fromDisk.Set(1)
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -3,11 +3,13 @@ package publish
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
 	"go.uber.org/zap"
 
+	"adsidecar/controlplane/campaign"
 	"adsidecar/controlplane/revision"
 )
 
@@ -18,6 +20,8 @@ const loadGrace = 10 * time.Second
 type Operators interface {
 	// Watch returns what operators say now, and a channel that is closed as soon as that is something else.
 	Watch() (revision.State, <-chan struct{})
+	// Following returns how well the store is followed.
+	Following() revision.Following
 	// KeepVersion keeps a published index as the newest version.
 	KeepVersion(ctx context.Context, v revision.Version, index []byte) error
 	// Versions returns what is kept, newest first.
@@ -40,13 +44,16 @@ type OperatorsStatus struct {
 	Revision uint64 `json:"revision"`
 	Compiled uint64 `json:"compiled_revision"`
 	// Campaigns and Paused are how many of the candidate's campaigns are operators', and how many of the source's they paused.
-	// Unreadable counts rows that are no campaigns.
+	// Unreadable counts rows that are no campaigns: what they say, and the source's campaigns of their ids, are not served.
 	Campaigns  int `json:"campaigns"`
 	Paused     int `json:"paused"`
 	Unreadable int `json:"unreadable"`
 	// Error is why Revision is not compiled, KeepError why the published version is not kept.
 	Error     string `json:"error,omitempty"`
 	KeepError string `json:"keep_error,omitempty"`
+	// ReadAt is when the store was read last, and ReadError why it cannot be now: what others have said since is not known here.
+	ReadAt    time.Time `json:"read_at,omitzero"`
+	ReadError string    `json:"read_error,omitempty"`
 }
 
 // PinStatus is the version that operators hold.
@@ -95,9 +102,10 @@ func (l *Loop) follow(ctx context.Context) {
 	}
 }
 
-// settle does what follows from what operators said since the last time: of campaigns, of the pin, of what is held.
+// settle does what follows from what operators said since the last time, of campaigns, of the pin, of what is held, and from the day.
 func (l *Loop) settle() {
 	l.heed()
+	l.renew()
 	l.takeFetched()
 	l.takeBase()
 	l.offer()
@@ -180,6 +188,28 @@ func (s *OperatorsStatus) with(change func(*OperatorsStatus)) *OperatorsStatus {
 	return &changed
 }
 
+// followed returns a copy that also tells how well the store is followed.
+func (s *OperatorsStatus) followed(f revision.Following) *OperatorsStatus {
+	return s.with(func(s *OperatorsStatus) {
+		if s.ReadError = text(f.Err); !f.ReadAt.IsZero() {
+			s.ReadAt = f.ReadAt.UTC()
+		}
+	})
+}
+
+// describeUnreadable logs rows that are no campaigns.
+func (l *Loop) describeUnreadable(e *campaign.Effective) {
+	l.metrics.unreadableRows.Set(float64(e.UnreadableRows))
+	if e.UnreadableRows == 0 {
+		l.rows.report("", nil, "", "operators' rows can all be read again")
+		return
+	}
+	first := e.Unreadable[0]
+	why := fmt.Errorf("%d rows, the first is %q: %v", e.UnreadableRows, first.ID, first.Errors)
+	l.rows.report(fmt.Sprint(e.UnreadableRows, " rows"), why,
+		"operators' rows cannot be read: neither they nor the source's campaigns of their ids are served", "")
+}
+
 // describeOperators brings Status to what operators say, and what became of it.
 func (l *Loop) describeOperators() {
 	if l.operators == nil {
@@ -189,6 +219,9 @@ func (l *Loop) describeOperators() {
 	l.metrics.operatorsRevision.Set(float64(said.Rows.Revision()))
 	l.metrics.compiledRevision.Set(float64(l.meta.Revision))
 	l.metrics.pinned.Set(boolFloat(said.Pin.Version != ""))
+	if v := l.view; v != nil && v.Index != nil {
+		l.describeUnreadable(v.Effective)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.status.Operators = l.status.Operators.with(func(s *OperatorsStatus) {

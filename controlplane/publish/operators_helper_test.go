@@ -149,7 +149,7 @@ func version(t *testing.T, ids ...string) string {
 // await waits until ok holds, which is looked at whenever the Loop says that something may have changed.
 func (b *bench) await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		changed := b.Watch()
 		if ok() {

@@ -39,7 +39,8 @@ func TestAnEditIsServedWithoutAPoll(t *testing.T) {
 	require.Equal(t, number, v.Revision)
 	require.Equal(t, b.sink.Published(), v.Index.Version)
 	require.Len(t, v.Source.Campaigns, 2)
-	require.Equal(t, OperatorsStatus{Loaded: true, Revision: number, Compiled: number, Campaigns: 1}, *b.Status().Operators)
+	now := *b.Status().Operators
+	require.Equal(t, OperatorsStatus{Loaded: true, Revision: number, Compiled: number, Campaigns: 1, ReadAt: now.ReadAt}, now)
 	require.EqualValues(t, number, b.metric(t, "operators_revision"))
 	select {
 	case <-b.source.asked:
@@ -321,7 +322,7 @@ func TestAVersionThatWasNotKeptBeforeADeathIsKeptAfterwards(t *testing.T) {
 	<-b.source.asked
 	b.await(t, "kept", func() bool { return len(o.keptVersions()) == 1 })
 	require.Equal(t, []string{version(t, "a")}, o.keptVersions())
-	require.True(t, b.Status().Source.ServedFromDisk, "the source has not confirmed it")
+	b.await(t, "said to be from the disk: the source has not confirmed it", func() bool { return b.Status().Source.ServedFromDisk })
 }
 
 func TestProxiesThatRefuseAnEditTakeNoDocumentOffTheDisk(t *testing.T) {

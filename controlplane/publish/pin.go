@@ -145,6 +145,7 @@ func releaseOf(meta revision.Version, index []byte) (*release, error) {
 	}
 	return &release{meta: meta, index: &compile.Result{
 		Bytes: index, Version: meta.Hash, Ads: report.Ads, Keys: report.Keys, SourceTime: report.SourceTime,
-		Rejected: report.Rejected, Reasons: report.Reasons, CutCycles: report.CutCycles, TimeZones: report.TimeZones,
+		Rejected: report.Rejected, Reasons: report.Reasons,
+		CutCycles: report.CutCycles, Cuts: report.Cuts, TimeZones: report.TimeZones,
 	}}, nil
 }

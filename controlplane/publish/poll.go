@@ -43,6 +43,8 @@ func (l *Loop) poll(ctx context.Context) {
 		select {
 		case <-l.nudge:
 			l.settle()
+		case <-l.clock:
+			l.look()
 		case a := <-answers:
 			if ctx.Err() == nil { // else the program stops: not a failure of the source
 				l.heard(a.snapshot, a.err)

@@ -118,17 +118,17 @@ type Loop struct {
 	toSeek    chan []string           // holds one value: versions that are of no use
 
 	// What follows belongs to Run.
+	clock     <-chan time.Time // ticks when the wall clock is to be looked at
 	verdict   verdict
 	judged    *material        // the source's last document, if it could be decoded
 	restored  *material        // the document on disk, till the operators' rows are loaded
-	pending   *material        // the last usable document, while it could not be compiled with the operators' rows
-	current   *material        // the candidate's document, if it is to be compiled again
+	pending   *material        // the last document that could be decoded, while it cannot be compiled
+	current   *material        // the candidate's document, if that may be compiled again
 	candidate *compile.Result  // index of the last usable document
 	meta      revision.Version // of the candidate; without operators: of no revision
 	guard     guard
 	fleet     fleet
 	readAt    time.Time // when the candidate's document was read
-	until     time.Time // when that is to be compiled again
 	overlay   campaign.Overlay
 	said      revision.State  // by the operators, as far as it is heeded
 	fetched   *release        // the pinned version, if it was read from the store
@@ -143,7 +143,9 @@ type Loop struct {
 	unsaved   *lastGood       // last usable document while it is not on disk
 	failures  int             // polls in a row that the source did not answer well
 	answered  bool            // the source has answered since the start
+	confirmed bool            // it has given or confirmed a document since then that could be used
 	polls     reporter
+	rows      reporter
 	saves     reporter
 	offers    reporter
 	pins      reporter
@@ -198,7 +200,7 @@ func New(cfg Config) (*Loop, error) {
 		l.now = time.Now
 	}
 	l.polls = reporter{log: l.log, now: l.now}
-	l.saves, l.offers, l.pins, l.lasts = l.polls, l.polls, l.polls, l.polls
+	l.saves, l.offers, l.pins, l.lasts, l.rows = l.polls, l.polls, l.polls, l.polls, l.polls
 	if l.operators != nil {
 		l.status.Operators = &OperatorsStatus{}
 	}

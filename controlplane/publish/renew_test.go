@@ -60,6 +60,9 @@ func TestWhatCannotBeRenewedStays(t *testing.T) {
 	b.maxBytes = 1
 	for range 2 {
 		*now = now.Add(8 * 24 * time.Hour)
+		for range 5 {
+			b.look() // it is tried once a day, though it was due long ago
+		}
 		b.step(t)
 	}
 	require.Len(t, b.sink.published, 1)

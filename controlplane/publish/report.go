@@ -33,7 +33,7 @@ func (r *reporter) report(class string, err error, begins, ends string) {
 		return
 	case class == "":
 		r.log.Info(ends, zap.Duration("after", now.Sub(r.since)))
-	case changed || now.Sub(r.logged) >= reminderInterval:
+	case changed || now.Sub(r.logged) >= reminderInterval || now.Before(r.logged):
 		if r.class == "" {
 			r.since = now
 		}

@@ -276,3 +276,57 @@ func TestLastGood(t *testing.T) {
 	_, err = LastGood(dir, b.source)
 	require.ErrorContains(t, err, "not a last good document")
 }
+
+// What is from the disk then is so by the word of operators or of the guard, which is told elsewhere.
+func TestASourceThatAnswersIsNotStale(t *testing.T) {
+	fresh := func(t *testing.T, b *bench) {
+		t.Helper()
+		require.False(t, b.Status().Source.ServedFromDisk)
+		require.Zero(t, b.metric(t, "index_from_disk"))
+	}
+	stale := func(t *testing.T, b *bench) {
+		t.Helper()
+		require.True(t, b.Status().Source.ServedFromDisk)
+		require.EqualValues(t, 1, b.metric(t, "index_from_disk"))
+	}
+	t.Run("while its document is held", func(t *testing.T) {
+		cfg := Config{StateDir: t.TempDir(), MaxRemovedShare: &half}
+		b := restarted(t, cfg, answer{text: doc("a", "b", "c", "d")})
+		b.step(t)
+		b.keepNow(t)
+		b = restarted(t, cfg, answer{err: errDown}, answer{text: htmlDoc}, answer{text: doc("a")}, unchanged, answer{err: errDown})
+		stale(t, b)
+		b.steps(t, 2)
+		stale(t, b)
+		b.step(t)
+		requireHeld(t, b, reasonMaxRemovedShare, version(t, "a"), "a", "b", "c", "d")
+		fresh(t, b)
+		b.steps(t, 2)
+		fresh(t, b)
+	})
+	t.Run("under a pin after a store that was slow", func(t *testing.T) {
+		o, cfg := newOperators(t), Config{StateDir: t.TempDir()}
+		cfg.Operators = o
+		b := restarted(t, cfg, answer{text: doc("a")}, answer{text: doc("a", "b")})
+		b.step(t)
+		b.keepNow(t)
+		o.pin(t, version(t, "a"))
+		b.settle()
+		b.step(t)
+
+		slow := o.reopened(t)
+		slow.hidden = true
+		cfg.Operators = slow
+		b = restarted(t, cfg, answer{text: doc("a", "b")}, unchanged)
+		b.overdue = true
+		b.step(t)
+		require.Equal(t, version(t, "a"), b.sink.Published())
+		stale(t, b) // what the source says waits for the store
+		slow.reveal()
+		b.settle()
+		require.Equal(t, version(t, "a", "b"), b.Status().Pin.Waiting)
+		fresh(t, b)
+		b.step(t)
+		fresh(t, b)
+	})
+}

@@ -32,6 +32,9 @@ func (l *Loop) Run(ctx context.Context) error {
 	if l.keepsVersions() {
 		beside.Go(func() { l.keepVersions(ctx) })
 	}
+	clock := time.NewTicker(clockInterval)
+	defer clock.Stop()
+	l.clock = clock.C
 	l.heed()
 	l.restore()
 	for {
@@ -73,6 +76,9 @@ func (l *Loop) rest(ctx context.Context, wait time.Duration, changed, wake <-cha
 		case <-wake:
 		case <-l.nudge:
 			l.settle()
+			continue
+		case <-l.clock:
+			l.look()
 			continue
 		}
 		timer.Reset(gatherWindow)

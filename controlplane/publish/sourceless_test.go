@@ -34,7 +34,7 @@ func TestTheLastIndexStandsInForADocumentThatIsNowhere(t *testing.T) {
 			<-again.source.asked
 			again.awaitServed(t, "a", "b")
 			require.True(t, again.Ready())
-			require.True(t, again.Status().Source.ServedFromDisk)
+			again.await(t, "said to be from the disk", func() bool { return again.Status().Source.ServedFromDisk })
 			again.pollOnce()
 			again.awaitServed(t, "c")
 		})

@@ -54,8 +54,8 @@ type SourceStatus struct {
 
 	DocumentTime time.Time `json:"document_time,omitzero"` // of the last usable document
 
-	// ServedFromDisk says that the published index was made from the document on disk and that the source has not
-	// confirmed it since the start.
+	// ServedFromDisk says that what is published comes from disk and that the source has given no usable document since the start. One that
+	// waits for the operators' rows does not count yet; one that a pin, a guard or proxies keep back does.
 	ServedFromDisk bool `json:"served_from_disk"`
 }
 
@@ -73,6 +73,8 @@ type IndexStatus struct {
 	ReadAt      time.Time `json:"read_at"` // when its document was read; from then on it is the control plane that takes time
 	PublishedAt time.Time `json:"published_at"`
 	SourceTime  time.Time `json:"source_time,omitzero"`
+	CutCycles   int       `json:"cut_cycles,omitempty"` // cycles whose weights were made smaller
+	TimeZones   string    `json:"time_zones,omitempty"` // release of the tz database, where zones count
 }
 
 // RejectedStatus are the ads of the last usable document that are not served.
@@ -98,6 +100,9 @@ func (l *Loop) Status() Status {
 	if !s.Source.LastSuccess.IsZero() {
 		age := max(l.now().Sub(s.Source.LastSuccess).Seconds(), 0)
 		s.Source.AgeSeconds = &age
+	}
+	if s.Operators != nil {
+		s.Operators = s.Operators.followed(l.operators.Following())
 	}
 	s.Index = l.describe(l.sink.Published())
 	// Never null, whoever reads the JSON.
@@ -178,6 +183,7 @@ func (l *Loop) statusOf(index *compile.Result, readAt time.Time) IndexStatus {
 	return IndexStatus{
 		Version: index.Version, Bytes: len(index.Bytes), Ads: index.Ads, Keys: index.Keys,
 		ReadAt: readAt, PublishedAt: l.now().UTC(), SourceTime: index.SourceTime,
+		CutCycles: index.CutCycles, TimeZones: index.TimeZones,
 	}
 }
 

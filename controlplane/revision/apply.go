@@ -22,7 +22,7 @@ type RowEdit struct {
 type ChangeSet struct {
 	// Who and Comment may have MaxWhoBytes and MaxCommentRunes.
 	Who, Comment string
-	// Kind is Edit or Import.
+	// Kind is any but Revert.
 	Kind Kind
 	// Edits are at most MaxChanges, of different rows.
 	Edits []RowEdit

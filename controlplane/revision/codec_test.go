@@ -169,6 +169,7 @@ func FuzzDocuments(f *testing.F) {
 	for _, value := range []string{
 		`{"at":"2026-03-04T05:06:07Z","who":"ann","kind":"edit","count":1,"inline":"AA=="}`,
 		`{"who":"ann","kind":"edit","count":9,"batch":"B","starts":[0,4]}`,
+		`{"who":"ann","kind":"pause","count":1,"first_ids":["x"],"added":1,"inline":"AA=="}`, `{"kind":"rollback","version":"v1","who":"ann"}`,
 		`{"batch":"B","starts":[0,-4],"count":-1}`, `{"batches":{"B":{"chunks":-1}}}`, `{"number":18446744073709551615}`, `null`, `[]`,
 	} {
 		f.Add([]byte(value), 3)
@@ -179,7 +180,7 @@ func FuzzDocuments(f *testing.F) {
 			err := j.changes(t.Context(), r, max(from, 0), func([]Change) bool { return true })
 			require.True(t, err == nil || errors.Is(err, ErrDamaged), "%v", err)
 		}
-		for _, v := range []any{&head{}, &Pin{}, &Decision{}, &storedSnapshot{}, &pending{}, &storedVersions{}} {
+		for _, v := range []any{&head{}, &Pin{}, &Decision{}, &Action{}, &storedSnapshot{}, &pending{}, &storedVersions{}} {
 			if err := readJSON(Entry{Value: value, Version: 1}, "key", v); err != nil {
 				require.ErrorIs(t, err, ErrDamaged)
 			}

@@ -2,7 +2,8 @@
 //
 // A [Row] is what they say of one campaign: all of it, or only that a campaign of the source is paused. A [Revision] is a set of changes
 // to rows that became visible at once, by one person. Revisions are numbered 1, 2, 3, …; they are never changed and never removed: one is
-// undone by another. A [Service] has the present rows in memory and follows the revisions that other replicas make.
+// undone by another. [Action]s, by which operators decide what is published, are kept in the same way. A [Service] has the present
+// rows in memory and follows the revisions that other replicas make.
 //
 // # How it is stored
 //
@@ -16,6 +17,8 @@
 //	pending         the batches that may be removed
 //	pin             which published version is held
 //	decision        what was said last of a version that a guard held back
+//	actions         the number of the newest action
+//	action/N        one change of pin or decision: what, who, when, why
 //	published       what a replica told last of what it publishes
 //	store           what tells this store from others: random, written before anything else
 //	versions        the published versions that are kept, and where their indexes are
@@ -25,11 +28,14 @@
 // does not depend on N: what others write meanwhile goes ahead, and only a change of the same rows makes it be written again.
 //
 // A batch is put on the list of pending ones before its first chunk is written. One that stays there for an hour belongs to a writer that
-// died. It is first marked as abandoned, after which no commit can use it any more, and then removed; so are a snapshot that a newer one
-// has replaced, and the index of a version that is not kept any more. A writer that was slower than that fails, and may leave a few chunks
-// behind that nothing refers to.
+// died. It is first marked as abandoned, after which no commit can use it any more, and then removed. A writer that was slower than that
+// fails, and may leave a few chunks behind that nothing refers to. A snapshot that a newer one has replaced, and the index of a version that
+// is not kept any more, are removed after five minutes: a reader that is slower begins again with the newer snapshot, or is told that the
+// version is gone. Who has replaced them does that; every replica looks once an hour for what one that died has left.
 //
 // Whoever pins a version writes versions again in the same commit, so that no other takes that version off the list meanwhile.
+// Pin and decision tell only how it is now; each commit of one of them makes action/N and moves actions to N as well, so that what
+// was said stays known.
 //
 // # How a new replica begins
 //

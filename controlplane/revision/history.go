@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// MaxPage is how many revisions or changes a page has at most.
+// MaxPage is how many revisions, changes or actions a page has at most.
 const MaxPage = 1000
 
 // Revisions returns the newest revisions before a number, at most limit, newest first; before 0 stands for the end. It asks the store for
@@ -16,14 +16,7 @@ func (s *Service) Revisions(ctx context.Context, before uint64, limit int) ([]Re
 	if err := s.ensureLoaded(ctx); err != nil {
 		return nil, err
 	}
-	last := s.State().Rows.Revision()
-	if before > 0 {
-		last = min(last, before-1)
-	}
-	var numbers []uint64
-	for n := last; n > 0 && len(numbers) < min(limit, MaxPage); n-- {
-		numbers = append(numbers, n)
-	}
+	numbers := newest(s.State().Rows.Revision(), before, limit)
 	stored, err := s.journal.revisions(ctx, numbers)
 	if err != nil {
 		return nil, err
@@ -33,6 +26,17 @@ func (s *Service) Revisions(ctx context.Context, before uint64, limit int) ([]Re
 		revisions[i] = r.revision(numbers[i])
 	}
 	return revisions, nil
+}
+
+// newest are the numbers of a page, of those up to last.
+func newest(last, before uint64, limit int) (numbers []uint64) {
+	if before > 0 {
+		last = min(last, before-1)
+	}
+	for n := last; n > 0 && len(numbers) < min(limit, MaxPage); n-- {
+		numbers = append(numbers, n)
+	}
+	return numbers
 }
 
 // Revision returns one revision, or ErrNotFound.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 )
@@ -16,11 +17,14 @@ const (
 	pendingKey   = "pending"
 	pinKey       = "pin"
 	decisionKey  = "decision"
+	actionsKey   = "actions"
 	publishedKey = "published"
 	storeKey     = "store"
 )
 
 func revisionKey(number uint64) string { return fmt.Sprintf("revision/%020d", number) }
+
+func actionKey(number uint64) string { return fmt.Sprintf("action/%020d", number) }
 
 func chunkKey(batch string, i int) string { return fmt.Sprintf("chunk/%s/%d", batch, i) }
 
@@ -47,6 +51,7 @@ type storedRevision struct {
 	Kind    Kind      `json:"kind"`
 	Reverts uint64    `json:"reverts,omitempty"`
 	Count   int       `json:"count"`
+	Summary
 	content
 }
 
@@ -59,7 +64,9 @@ type content struct {
 }
 
 func (r storedRevision) revision(number uint64) Revision {
-	return Revision{Number: number, At: r.At, Who: r.Who, Comment: r.Comment, Kind: r.Kind, Reverts: r.Reverts, Count: r.Count}
+	return Revision{
+		Number: number, At: r.At, Who: r.Who, Comment: r.Comment, Kind: r.Kind, Reverts: r.Reverts, Count: r.Count, Summary: r.Summary,
+	}
 }
 
 func (r storedRevision) validate() error {
@@ -145,7 +152,7 @@ func encodeInline(changes []Change) ([]byte, error) {
 // writeChanges writes a batch, which is pending after that. written is told how many changes are written, at last all.
 func (j *journal) writeChanges(ctx context.Context, changes []Change, written func(int)) (content, error) {
 	parts, done := splitChanges(changes), 0
-	batch, err := j.writeBatch(ctx, len(parts), func(i int) ([]byte, error) {
+	batch, err := j.writeBatch(ctx, maxPending, len(parts), func(i int) ([]byte, error) {
 		return encodeChanges(changes[parts[i].from:parts[i].to])
 	}, func(i int) {
 		done += parts[i].to - parts[i].from
@@ -168,7 +175,7 @@ func (j *journal) publish(ctx context.Context, base head, r Revision, c content)
 		return err
 	}
 	added, err := put(revisionKey(r.Number), 0, storedRevision{
-		At: r.At, Who: r.Who, Comment: r.Comment, Kind: r.Kind, Reverts: r.Reverts, Count: r.Count, content: c,
+		At: r.At, Who: r.Who, Comment: r.Comment, Kind: r.Kind, Reverts: r.Reverts, Count: r.Count, Summary: r.Summary, content: c,
 	})
 	if err != nil {
 		return err
@@ -182,29 +189,38 @@ func (j *journal) publish(ctx context.Context, base head, r Revision, c content)
 // revisions reads those with the given numbers.
 func (j *journal) revisions(ctx context.Context, numbers []uint64) ([]storedRevision, error) {
 	all := make([]storedRevision, 0, len(numbers))
-	for len(numbers) > 0 {
-		n := min(len(numbers), MaxRead)
-		keys := make([]string, n)
-		for i, number := range numbers[:n] {
-			keys[i] = revisionKey(number)
+	err := j.records(ctx, numbers, revisionKey, func(_ uint64, value []byte) error {
+		r, err := decodeRevision(value)
+		all = append(all, r)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read revisions: %w", err)
+	}
+	return all, nil
+}
+
+// records calls decode with the values under the keys of numbers, in their order. All must be there.
+func (j *journal) records(ctx context.Context, numbers []uint64, key func(uint64) string, decode func(number uint64, value []byte) error) error {
+	for some := range slices.Chunk(numbers, MaxRead) {
+		keys := make([]string, len(some))
+		for i, number := range some {
+			keys[i] = key(number)
 		}
-		numbers = numbers[n:]
 		entries, err := j.store.Read(ctx, keys...)
 		if err != nil {
-			return nil, fmt.Errorf("read revisions: %w", err)
+			return err
 		}
 		for i, e := range entries {
 			if e.Version == 0 {
-				return nil, fmt.Errorf("%w: %s is missing", ErrDamaged, keys[i])
+				return fmt.Errorf("%w: %s is missing", ErrDamaged, keys[i])
 			}
-			r, err := decodeRevision(e.Value)
-			if err != nil {
-				return nil, fmt.Errorf("%w: read %s: %w", ErrDamaged, keys[i], err)
+			if err := decode(some[i], e.Value); err != nil {
+				return fmt.Errorf("%w: read %s: %w", ErrDamaged, keys[i], err)
 			}
-			all = append(all, r)
 		}
 	}
-	return all, nil
+	return nil
 }
 
 func decodeRevision(value []byte) (r storedRevision, err error) {

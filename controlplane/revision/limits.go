@@ -40,9 +40,9 @@ const maxInvalid = 100
 func (c ChangeSet) validate() error {
 	errs := []error{validateSigned(c.Who, c.Comment)}
 	switch c.Kind {
-	case Edit, Import:
+	case Create, Edit, Pause, Resume, Delete, Import:
 	default:
-		errs = append(errs, invalid("kind", "must be %s or %s", Edit, Import))
+		errs = append(errs, invalid("kind", "must be create, edit, pause, resume, delete or import"))
 	}
 	if len(c.Edits) > MaxChanges {
 		errs = append(errs, invalid("edits", "must be at most %d", MaxChanges))

@@ -9,13 +9,24 @@ import (
 // SetPin holds a published version, or none where version is empty. It is refused with ErrNoVersion where the version is not kept, and with
 // ErrConflict where the pin's counter is another: then somebody else has changed it, and State has the new one. who and comment are as in a
 // [ChangeSet]. The pin is durable, and State has it unless the store fails just then, when SetPin returns; other replicas see it when they next
-// follow. After ErrUnavailable or the end of ctx it may have been set.
+// follow. After ErrUnavailable or the end of ctx it may have been set. With the pin an [Action] is stored.
 func (s *Service) SetPin(ctx context.Context, counter uint64, version, who, comment string) (Pin, error) {
 	if err := errors.Join(validateSigned(who, comment), validateVersion("version", version, 0)); err != nil {
 		return Pin{}, err
 	}
 	p := Pin{Version: version, Who: who, Comment: comment, At: s.journal.now().UTC()}
-	if err := s.say(ctx, func() error { return s.journal.setPin(ctx, counter, p) }); err != nil {
+	said, err := put(pinKey, counter, p)
+	if err != nil {
+		return Pin{}, err
+	}
+	a := Action{Kind: ActionRollback, Version: version, Who: who, Comment: comment, At: p.At}
+	if version == "" {
+		a.Kind = ActionResume
+		if now := s.State().Pin; now.Counter == counter {
+			a.Version = now.Version
+		}
+	}
+	if err := s.say(ctx, func() error { return s.journal.act(ctx, said, a) }); err != nil {
 		return Pin{}, fmt.Errorf("set the pin: %w", err)
 	}
 	p.Counter = counter + 1
@@ -34,7 +45,11 @@ func (s *Service) SetDecision(ctx context.Context, d Decision) (Decision, error)
 	if err != nil {
 		return Decision{}, err
 	}
-	if err := s.say(ctx, func() error { return s.journal.store.Commit(ctx, w) }); err != nil {
+	a := Action{Kind: ActionRefuse, Version: d.Version, Base: d.Base, Who: d.Who, Comment: d.Comment, At: d.At}
+	if d.Publish {
+		a.Kind = ActionConfirm
+	}
+	if err := s.say(ctx, func() error { return s.journal.act(ctx, w, a) }); err != nil {
 		return Decision{}, fmt.Errorf("set the decision: %w", err)
 	}
 	d.Counter++

@@ -20,15 +20,52 @@ type Change struct {
 	Before, After *Row
 }
 
-// Kind is how a revision came about.
+// Kind is what an operator did that made a revision.
 type Kind string
 
-// The kinds.
+// The kinds. All but Import and Revert are of one campaign, as whoever asked for it saw it: what source and operators say together.
 const (
-	Edit   Kind = "edit"
+	Create Kind = "create"
+	Edit   Kind = "edit" // also of several, and what is none of the others
+	Pause  Kind = "pause"
+	Resume Kind = "resume" // after a pause
+	Delete Kind = "delete" // of what operators say: the source's campaign may be back
 	Import Kind = "import"
 	Revert Kind = "revert"
 )
+
+// MaxFirstIDs is how many campaigns a [Summary] names.
+const MaxFirstIDs = 3
+
+// Summary is the changes of a revision in short. It is kept with the revision, so that a list of revisions reads no changes. One that was made
+// before summaries were kept has none: no IDs.
+type Summary struct {
+	// FirstIDs are the first campaigns by ID, at most MaxFirstIDs.
+	FirstIDs []string `json:"first_ids,omitempty"`
+	// Added, Changed and Removed are how many rows, not campaigns: a pause adds one.
+	Added   int `json:"added,omitempty"`
+	Changed int `json:"changed,omitempty"`
+	Removed int `json:"removed,omitempty"`
+}
+
+// summarize is of changes in the order of their IDs.
+func summarize(changes []Change) Summary {
+	var s Summary
+	for _, c := range changes[:min(len(changes), MaxFirstIDs)] {
+		s.FirstIDs = append(s.FirstIDs, c.ID)
+	}
+	for _, c := range changes {
+		switch {
+		case c.Before == nil:
+			s.Added++
+		case c.After == nil:
+			s.Removed++
+		default:
+			s.Changed++
+		}
+	}
+	return s
+}
 
 // Revision is an immutable set of changes, without these.
 type Revision struct {
@@ -42,6 +79,7 @@ type Revision struct {
 	Reverts uint64
 	// Count is how many changes it has; see [Service.Changes].
 	Count int
+	Summary
 }
 
 // Present is a row that there is now.

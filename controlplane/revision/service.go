@@ -18,7 +18,7 @@ type Config struct {
 	Store Store
 	// Interval is how often the store is asked for what other replicas wrote. Default: 2 s.
 	Interval time.Duration
-	// Logger is told when following the store begins to fail and when it works again. Default: none.
+	// Logger is told when following the store begins to fail, now and then while it does, and when it works again. Default: none.
 	Logger *zap.Logger
 	// Now default: time.Now.
 	Now func() time.Time
@@ -38,6 +38,10 @@ type Service struct {
 	following chan struct{}
 	// wrote has a value after a revision was made here: a snapshot may be due.
 	wrote chan struct{}
+	// replaced has a value after a version was taken off the list here: its index is to be removed later.
+	replaced chan struct{}
+
+	follower follower
 
 	mu      sync.Mutex
 	state   State
@@ -83,10 +87,10 @@ func New(c Config) (*Service, error) {
 		c.NewID = cryptorand.Text
 	}
 	return &Service{
-		journal:  journal{store: &identified{Store: c.Store, newID: c.NewID}, now: c.Now, newBatch: c.NewID},
+		journal:  journal{store: &identified{Store: bounded{c.Store}, newID: c.NewID}, now: c.Now, newBatch: c.NewID},
 		interval: c.Interval, log: c.Logger,
 		turn: make(chan struct{}, 1), following: make(chan struct{}, 1), wrote: make(chan struct{}, 1),
-		changed: make(chan struct{}),
+		replaced: make(chan struct{}, 1), changed: make(chan struct{}), follower: follower{log: c.Logger, now: c.Now},
 	}, nil
 }
 
@@ -112,7 +116,7 @@ func acquire(ctx context.Context, lock chan struct{}) error {
 	}
 }
 
-// Follow brings the state up to the store's.
+// Follow brings the state up to the store's. What comes of it is logged, and [Service.Following] tells it, unless ctx has ended.
 func (s *Service) Follow(ctx context.Context) error {
 	_, _, err := s.follow(ctx)
 	return err
@@ -124,6 +128,15 @@ func (s *Service) follow(ctx context.Context) (head, Rows, error) {
 		return head{}, Rows{}, err
 	}
 	defer func() { <-s.following }()
+	at, rows, err := s.readState(ctx)
+	if err == nil || ctx.Err() == nil {
+		s.follower.note(err)
+	}
+	return at, rows, err
+}
+
+// readState is for whoever holds following.
+func (s *Service) readState(ctx context.Context) (head, Rows, error) {
 	now, err := s.journal.poll(ctx)
 	if err != nil {
 		return head{}, Rows{}, err
@@ -131,7 +144,9 @@ func (s *Service) follow(ctx context.Context) (head, Rows, error) {
 	s.mu.Lock()
 	state, since := s.state, s.since
 	s.mu.Unlock()
-	if !state.Loaded || now.head.Number < state.Rows.Revision() { // a backup was restored
+	// A backup was restored, or it is another store, whose revisions of the same numbers are others.
+	gone := now.head.Number < state.Rows.Revision() || state.Store != "" && now.store != state.Store
+	if !state.Loaded || gone {
 		rows, err := s.journal.load(ctx)
 		if err != nil {
 			return head{}, Rows{}, err

@@ -36,11 +36,14 @@ func (j *journal) snapshot(ctx context.Context) (storedSnapshot, error) {
 
 // load reads the rows of the snapshot; those of revision 0 where there is none.
 func (j *journal) load(ctx context.Context) (Rows, error) {
-	var err error
+	missing := uint64(0) // the version of the snapshot that was not whole
 	for range snapshotTries {
-		var s storedSnapshot
-		if s, err = j.snapshot(ctx); err != nil {
+		s, err := j.snapshot(ctx)
+		if err != nil {
 			return Rows{}, err
+		}
+		if missing > 0 && s.version == missing {
+			return Rows{}, fmt.Errorf("read the snapshot: %w", errMissingChunk)
 		}
 		b := newBuilder(Rows{})
 		err = j.readBatch(ctx, s.Batch, 0, s.Chunks, func(_ int, value []byte) (bool, error) {
@@ -53,10 +56,11 @@ func (j *journal) load(ctx context.Context) (Rows, error) {
 			return b.done(s.Number), nil
 		}
 		if !errors.Is(err, errMissingChunk) {
-			break
+			return Rows{}, err
 		}
+		missing = s.version
 	}
-	return Rows{}, err
+	return Rows{}, fmt.Errorf("%w: the snapshot is replaced each time before it is read", ErrUnavailable)
 }
 
 // saveSnapshot makes rows the snapshot, unless another replica has made one that is newer than known. It returns the snapshot's number.
@@ -75,7 +79,7 @@ func (j *journal) saveSnapshot(ctx context.Context, rows Rows, known uint64) (ui
 		return p
 	}
 	parts := split(len(ids), func(i int) int { return len(ids[i]) + len(get(i).Row.Campaign) + 16 })
-	batch, err := j.writeBatch(ctx, len(parts), func(part int) ([]byte, error) {
+	batch, err := j.writeBatch(ctx, maxPending, len(parts), func(part int) ([]byte, error) {
 		var raw []byte
 		for i := parts[part].from; i < parts[part].to; i++ {
 			raw = appendStored(raw, ids[i], get(i))

@@ -18,7 +18,7 @@ const (
 	MaxReportBytes = 4 << 10
 )
 
-// versionTries is how often a version is tried to be kept, or pinned, while other replicas keep theirs.
+// versionTries is how often a version is tried to be kept while other replicas keep theirs.
 const versionTries = 5
 
 const versionsKey = "versions"
@@ -80,50 +80,57 @@ func (s *Service) KeepVersion(ctx context.Context, v Version, index []byte) erro
 		}
 	}()
 	for range versionTries {
-		if err := s.journal.keep(ctx, v, index, &added); !errors.Is(err, ErrConflict) {
+		replaced, err := s.journal.keep(ctx, v, index, &added)
+		if replaced {
+			select {
+			case s.replaced <- struct{}{}:
+			default:
+			}
+		}
+		if !errors.Is(err, ErrConflict) {
 			return err
 		}
 	}
 	return ErrContended
 }
 
-// keep leaves what it has written in added, unless that is published.
-func (j *journal) keep(ctx context.Context, v Version, index []byte, added *storedVersion) error {
+// keep leaves what it has written in added, unless that is published, and reports whether the index of another version is to be removed.
+func (j *journal) keep(ctx context.Context, v Version, index []byte, added *storedVersion) (replaced bool, _ error) {
 	list, err := j.versions(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if list.renew(v) {
 		w, err := put(versionsKey, list.version, list)
 		if err != nil {
-			return err
+			return false, err
 		}
-		return j.store.Commit(ctx, w)
+		return false, j.store.Commit(ctx, w)
 	}
 	if added.Batch == "" {
 		if *added, err = j.writeVersion(ctx, v, index); err != nil {
-			return fmt.Errorf("write a version: %w", err)
+			return false, fmt.Errorf("write a version: %w", err)
 		}
 	}
-	now, err := j.poll(ctx) // after the list: a pin that is set later makes another one of it, see setPin
+	now, err := j.poll(ctx) // after the list: a pin that is set later makes another one of it, see listed
 	if err != nil {
-		return err
+		return false, err
 	}
 	gone := list.add(*added, now.pin.Version)
 	w, err := put(versionsKey, list.version, list)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := j.publishBatch(ctx, added.Batch, gone, w); err != nil {
-		return err
+		return false, err
 	}
 	*added = storedVersion{}
-	return nil
+	return len(gone) > 0, nil
 }
 
 func (j *journal) writeVersion(ctx context.Context, v Version, index []byte) (storedVersion, error) {
 	chunks := (len(index) + chunkRaw - 1) / chunkRaw
-	batch, err := j.writeBatch(ctx, chunks, func(i int) ([]byte, error) {
+	batch, err := j.writeBatch(ctx, maxPendingVersions, chunks, func(i int) ([]byte, error) {
 		return compress(index[i*chunkRaw : min((i+1)*chunkRaw, len(index))])
 	}, func(int) {})
 	if err != nil {
@@ -133,36 +140,17 @@ func (j *journal) writeVersion(ctx context.Context, v Version, index []byte) (st
 	return storedVersion{Version: v, storedBatch: storedBatch{Batch: batch, Chunks: chunks}, Sum: sum[:]}, nil
 }
 
-// setPin writes the list of versions again with the pin. So no other commit takes the version off the list meanwhile: one of the two is a
-// conflict.
-func (j *journal) setPin(ctx context.Context, counter uint64, p Pin) error {
-	pin, err := put(pinKey, counter, p)
+// listed is the list of versions as it is, to be written with what refers to one of them: so no other commit takes that one off the list
+// meanwhile, as one of the two is a conflict. Without it on the list it is ErrNoVersion.
+func (j *journal) listed(ctx context.Context, version string) (Put, error) {
+	list, err := j.versions(ctx)
 	if err != nil {
-		return err
+		return Put{}, err
 	}
-	if p.Version == "" {
-		return j.store.Commit(ctx, pin)
+	if list.find(version) < 0 {
+		return Put{}, ErrNoVersion
 	}
-	for range versionTries {
-		list, err := j.versions(ctx)
-		if err != nil {
-			return err
-		}
-		if list.find(p.Version) < 0 {
-			return ErrNoVersion
-		}
-		same, err := put(versionsKey, list.version, list)
-		if err != nil {
-			return err
-		}
-		if err := j.store.Commit(ctx, pin, same); !errors.Is(err, ErrConflict) {
-			return err
-		}
-		if err := j.possible(ctx, pin); err != nil {
-			return err
-		}
-	}
-	return ErrContended
+	return put(versionsKey, list.version, list)
 }
 
 // Versions returns what is kept, newest first.
@@ -178,7 +166,8 @@ func (s *Service) Versions(ctx context.Context) ([]Version, error) {
 	return all, nil
 }
 
-// ReadVersion writes the index of a version to w, or returns ErrNoVersion. After another error w has a part, or what is damaged.
+// ReadVersion writes the index of a version to w, or returns ErrNoVersion: also for one that is taken off the list and removed while it is read.
+// After an error w may have a part, or what is damaged.
 func (s *Service) ReadVersion(ctx context.Context, hash string, w io.Writer) (Version, error) {
 	list, err := s.journal.versions(ctx)
 	if err != nil {
@@ -201,10 +190,28 @@ func (s *Service) ReadVersion(ctx context.Context, hash string, w io.Writer) (Ve
 	if err == nil && !bytes.Equal(sum.Sum(nil), v.Sum) {
 		err = fmt.Errorf("%w: its bytes are others", ErrDamaged)
 	}
+	if errors.Is(err, errMissingChunk) {
+		err = s.journal.missing(ctx, v)
+	}
 	if err != nil {
 		return Version{}, fmt.Errorf("read the version %s: %w", hash, err)
 	}
 	return v.Version, nil
+}
+
+// missing tells why a version could not be read whole: who is slower than what was replaced is there for finds nothing more of it.
+func (j *journal) missing(ctx context.Context, v storedVersion) error {
+	list, err := j.versions(ctx)
+	if err != nil {
+		return err
+	}
+	switch i := list.find(v.Hash); {
+	case i < 0:
+		return ErrNoVersion
+	case list.Versions[i].Batch != v.Batch:
+		return fmt.Errorf("%w: the version was written anew while it was read", ErrUnavailable)
+	}
+	return errMissingChunk
 }
 
 func (j *journal) versions(ctx context.Context) (storedVersions, error) {

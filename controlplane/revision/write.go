@@ -79,7 +79,7 @@ func (s *Service) writeInTurn(ctx context.Context, w *writing, r Revision, mayWr
 	if err := w.prepare(ctx, changes, mayWrite); err != nil {
 		return Revision{}, err
 	}
-	r.Number, r.At, r.Count = base.Number+1, s.journal.now().UTC(), len(changes)
+	r.Number, r.At, r.Count, r.Summary = base.Number+1, s.journal.now().UTC(), len(changes), summarize(changes)
 	after := rows.with(changes, r.Number)
 	if w.check != nil {
 		if err := w.check(ctx, rows, after); err != nil {

@@ -25,7 +25,7 @@ func TestHTTPSwitchingProtocolsIsAnError(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { close(release) })
-	h, err := NewHTTP(HTTPConfig{URL: server.URL, Timeout: time.Minute})
+	h, err := NewHTTP(HTTPConfig{URL: server.URL, Timeout: 2 * patience})
 	require.NoError(t, err)
 	polled := make(chan error, 1)
 	go func() {
@@ -35,7 +35,7 @@ func TestHTTPSwitchingProtocolsIsAnError(t *testing.T) {
 	select {
 	case err := <-polled:
 		require.ErrorContains(t, err, "status 101")
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		require.Fail(t, "the poll hangs")
 	}
 }

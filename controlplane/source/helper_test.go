@@ -16,6 +16,9 @@ import (
 
 const document = `{"ads":[]}`
 
+// patience is how long a test waits for what must come: a machine that is busy with other things is no failure.
+const patience = time.Minute
+
 // serve starts a server for handler and returns its URL.
 func serve(t *testing.T, handler http.HandlerFunc) string {
 	t.Helper()

@@ -102,13 +102,14 @@ func TestHTTPLeavesADeadConnection(t *testing.T) {
 			t.Cleanup(server.Close)
 			r := startRelay(t, server.Listener.Addr().String())
 			h := newHTTP(t, HTTPConfig{
-				URL: "https://" + r.listener.Addr().String() + "/", Timeout: 300 * time.Millisecond, CAFile: tempFile(t, certificate(server)),
+				URL: "https://" + r.listener.Addr().String() + "/", Timeout: patience, CAFile: tempFile(t, certificate(server)),
 			})
 			pollText(t, h)
 			before := h.transport
 			r.cut()
+			h.timeout = 300 * time.Millisecond // of what does not come at all
 			require.ErrorContains(t, pollError(t, h), "timed out after 300ms")
-			h.timeout = 10 * time.Second // a new connection is as slow as the machine
+			h.timeout = patience // a new connection is as slow as the machine
 			pollText(t, h)
 			require.NotSame(t, before, h.transport, "whether an old one still has the connection is a matter of luck")
 			require.Equal(t, []string{protocol, protocol}, served)

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"adsidecar/e2e/stack"
 	"adsidecar/internal/awsclient"
@@ -41,7 +42,7 @@ func s3Config(t *testing.T, endpoint string) aws.Config {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey)
 	t.Setenv("AWS_CONFIG_FILE", os.DevNull)
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
-	c, err := awsclient.Load(t.Context(), "eu-west-1", endpoint)
+	c, err := awsclient.Load(t.Context(), "eu-west-1", endpoint, zap.NewNop())
 	require.NoError(t, err)
 	retryer := c.Retryer
 	c.Retryer = func() aws.Retryer { return retry.AddWithMaxBackoffDelay(retryer(), 5*time.Millisecond) }
@@ -145,7 +146,7 @@ func (b *bucket) status(t *testing.T) int {
 	select {
 	case s := <-b.statuses:
 		return s
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		require.FailNow(t, "no answer was given")
 		return 0
 	}

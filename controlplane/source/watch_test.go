@@ -29,7 +29,7 @@ func watch(t *testing.T, f *File) {
 // awaitText waits until a change has been reported after which the file has the text.
 func awaitText(t *testing.T, f *File, text string) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(patience)
 	for {
 		select {
 		case <-f.Changed():

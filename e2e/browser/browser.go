@@ -263,6 +263,21 @@ func (b *Browser) Scripts(ctx context.Context, run bool) error {
 	return b.devtools(ctx, "Emulation.setScriptExecutionDisabled", map[string]any{"value": !run}, nil)
 }
 
+// Forget drops all cookies, and with them whoever is signed in.
+func (b *Browser) Forget(ctx context.Context) error {
+	return b.devtools(ctx, "Network.clearBrowserCookies", map[string]any{}, nil)
+}
+
+// Offline says whether servers cannot be reached.
+func (b *Browser) Offline(ctx context.Context, off bool) error {
+	return errors.Join(
+		b.devtools(ctx, "Network.enable", map[string]any{}, nil),
+		b.devtools(ctx, "Network.emulateNetworkConditions", map[string]any{
+			"offline": off, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1,
+		}, nil),
+	)
+}
+
 // Picture is the whole page as a PNG.
 func (b *Browser) Picture(ctx context.Context) ([]byte, error) {
 	var shot struct{ Data string }

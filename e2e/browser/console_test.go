@@ -100,7 +100,7 @@ func shown(t *testing.T, selector, words string) {
 		var err error
 		text, err = window.Text(t.Context(), selector)
 		return err == nil && strings.Contains(text, words)
-	}, 10*time.Second, 20*time.Millisecond, "%s does not show %q", selector, words)
+	}, patience, 20*time.Millisecond, "%s does not show %q", selector, words)
 }
 
 func click(t *testing.T, selector string) {
@@ -155,7 +155,7 @@ func TestEveryPage(t *testing.T) {
 		"dashboard": {"", "/"}, "campaigns": {"", "/campaigns"}, "new": {"", "/campaigns/new"}, "campaign": {"", "/campaign?id=evening"},
 		"script": {"", "/campaign?id=house"}, "coverage": {"", "/coverage"}, "preview": {"", "/preview?country=us&lang=eng"},
 		"import": {"pinned", "/campaigns/import"}, "ahead-dashboard": {"ahead", "/"}, "ahead-preview": {"ahead", "/preview?country=us&lang=eng"},
-		"ahead-campaign": {"ahead", "/campaign?id=evening"}, "history": {"pinned", "/history"}, "revision": {"", "/revisions/41"}, "versiondiff": {"", "/versions/diff?from=a&to=b"},
+		"ahead-campaign": {"ahead", "/campaign?id=evening"}, "history": {"pinned", "/history"}, "actions": {"", "/actions"}, "revision": {"", "/revisions/41"}, "versiondiff": {"", "/versions/diff?from=a&to=b"},
 		"revisionsdiff": {"", "/revisions/diff?from=38&to=41"}, "everybody": {"behind", "/campaign?id=house"}, "behind-history": {"behind", "/history"}, "behind-preview": {"behind", "/preview?country=us&lang=eng"}, "fleet": {"pinned", "/fleet"},
 		"empty-dashboard": {"empty", "/"}, "empty-campaigns": {"empty", "/campaigns"}, "error": {"broken", "/"}, "sign-in": {"closed", "/sign-in?error=sign_in_refused"},
 	} {
@@ -165,8 +165,17 @@ func TestEveryPage(t *testing.T) {
 					require.NoError(t, window.Look(t.Context(), width, dark))
 					require.NoError(t, window.Open(t.Context(), sites[page.site]+page.path))
 					var wide int
-					require.NoError(t, window.Run(t.Context(), "return document.documentElement.scrollWidth", &wide))
+					require.NoError(t, window.Run(t.Context(), "return document.scrollingElement.scrollWidth", &wide))
 					require.LessOrEqual(t, wide, width, "the page is wider than the window")
+					var cut []string
+					require.NoError(t, window.Run(t.Context(), `return Array.from(document.querySelectorAll("header a, header button, header span")).filter((e) => {
+						const r = e.getBoundingClientRect();
+						return r.width > 0 && e.className !== "skip" && (r.left < 0 || r.right > window.innerWidth || e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0 && e.tagName === "A");
+					}).map((e) => e.textContent)`, &cut))
+					require.Empty(t, cut, "the menu is cut")
+					var scrolls bool
+					require.NoError(t, window.Run(t.Context(), `const n = document.querySelector(".top nav"); return n !== null && n.scrollWidth > n.clientWidth`, &scrolls))
+					require.False(t, scrolls, "the menu is cut")
 					picture(t, fmt.Sprintf("%s-%d-%s", name, width, map[bool]string{false: "light", true: "dark"}[dark]))
 					complaints, err := window.Complaints(t.Context())
 					require.NoError(t, err)
@@ -186,7 +195,7 @@ func TestAPageFollowsTheServedState(t *testing.T) {
 	require.NoError(t, window.Open(t.Context(), address+"/"))
 	require.NoError(t, window.Run(t.Context(), "window.loadedOnce = true", nil))
 	shown(t, "#live", "Live")
-	require.Eventually(t, func() bool { return api.Listeners() == 1 }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return api.Listeners() == 1 }, patience, 10*time.Millisecond)
 	api.Do(func(a *fakeapi.API) {
 		a.Fleet.InSync, a.Held = 7, nil
 		a.Pin = &apiv1.Pin{Version: "11d2e3f4a5b6c7d8e9", Who: "olga", At: time.Now()}
@@ -239,7 +248,7 @@ func TestTwoPeopleEdit(t *testing.T) {
 	fill(t, map[string]string{"name": "Evening, mine"})
 	click(t, "form.edit button.primary")
 	shown(t, "main [role=alert]", "Somebody else changed this campaign")
-	shown(t, "main [role=alert]", "Until hour 1 2")
+	shown(t, "main [role=alert]", "Until hour 2 1")
 	var name string
 	require.NoError(t, window.Run(t.Context(), `return document.querySelector("form.edit [name=name]").value`, &name))
 	require.Equal(t, "Evening, mine", name)
@@ -268,7 +277,7 @@ func TestWithoutAScript(t *testing.T) {
 	require.NoError(t, window.Open(t.Context(), address+"/history"))
 	click(t, "#versions summary")
 	click(t, "#versions details[open] button")
-	shown(t, "main", "The version is pinned.")
+	shown(t, "main", "The version is pinned")
 	require.NoError(t, window.Open(t.Context(), address+"/campaign?id=plain"))
 	click(t, "#delete summary")
 	click(t, "form[action='/campaign/delete'] button")

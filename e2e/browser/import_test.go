@@ -87,7 +87,7 @@ func TestImport(t *testing.T) {
 	for _, words := range []string{"", "Reading (", "Checking the campaigns (50 %)", "Saving (100 %)"} {
 		select {
 		case <-at: // what came before has been said
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			t.Fatal("the import does not go on")
 		}
 		if words != "" {
@@ -165,7 +165,7 @@ func TestNotices(t *testing.T) {
 	api.Held = nil
 	require.NoError(t, window.Open(t.Context(), site(t, api, "")+"/preview?country=us&lang=eng"))
 	shown(t, "#live", "Live")
-	require.Eventually(t, func() bool { return api.Listeners() == 1 }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return api.Listeners() == 1 }, patience, 10*time.Millisecond)
 	api.Do(func(a *fakeapi.API) {
 		a.Basis.Ahead, a.Held = true, &held
 		a.Strand(44, 41, "index: 65 MiB are more than 64 MiB")

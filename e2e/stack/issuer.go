@@ -163,7 +163,7 @@ func (i *Issuer) Start() error {
 	if i.server != nil {
 		return nil
 	}
-	l, err := net.Listen("tcp", i.port.Address())
+	l, err := Listen(i.port.Address())
 	if err != nil {
 		return fmt.Errorf("start issuer: %w", err)
 	}

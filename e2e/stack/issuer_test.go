@@ -24,7 +24,7 @@ func startIssuer(t *testing.T) *Issuer {
 // verify reads the issuer's keys over HTTP and checks the token with them.
 func verify(t *testing.T, i *Issuer, token string) (jwt.Token, error) {
 	t.Helper()
-	status, body, err := fetch(within(t, 5*time.Second), i.JWKSURL())
+	status, body, err := fetch(within(t, patience), i.JWKSURL())
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, status)
 	set, err := jwk.Parse(body)
@@ -163,18 +163,18 @@ func TestRotationKeepsTheOldKeyUntilItIsWithdrawn(t *testing.T) {
 func TestJWKSServerBreaksAndComesBack(t *testing.T) {
 	i := startIssuer(t)
 	i.SetMode(IssuerFails)
-	status, _, err := fetch(within(t, 5*time.Second), i.JWKSURL())
+	status, _, err := fetch(within(t, patience), i.JWKSURL())
 	require.NoError(t, err)
 	require.Equal(t, http.StatusInternalServerError, status)
 
 	i.SetMode(IssuerHangs)
 	_, _, err = fetch(within(t, 100*time.Millisecond), i.JWKSURL())
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.NoError(t, i.WaitRequests(within(t, 5*time.Second), 2))
+	require.NoError(t, i.WaitRequests(within(t, patience), 2))
 
 	i.Stop()
 	i.Stop()
-	_, _, err = fetch(within(t, 5*time.Second), i.JWKSURL())
+	_, _, err = fetch(within(t, patience), i.JWKSURL())
 	require.Error(t, err)
 	i.SetMode(IssuerServes)
 	require.NoError(t, i.Start())

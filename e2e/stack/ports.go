@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Free ports are taken from below the range that Linux (from 32768) and macOS (from 49152) use for outgoing connections:
@@ -69,6 +71,28 @@ func (p *Port) Release() {
 			_ = p.lock.Close() // closing frees the lock
 		}
 	})
+}
+
+// forkedFor bounds how long a child that is being started keeps the copies of open files that it got from this program.
+const forkedFor = 5 * time.Second
+
+// Listen listens on a TCP address whose port may just have been closed by this program. A child that is being started has every open file
+// until its own program runs, and a port that it has is taken: so one that is taken is tried again for a moment.
+func Listen(address string) (net.Listener, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), forkedFor)
+	defer cancel()
+	var l net.Listener
+	var failed error
+	err := Poll(ctx, func(context.Context) error {
+		if l, failed = net.Listen("tcp", address); errors.Is(failed, syscall.EADDRINUSE) {
+			return failed
+		}
+		return nil // it listens, or never will
+	})
+	if err != nil {
+		return nil, err
+	}
+	return l, failed
 }
 
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

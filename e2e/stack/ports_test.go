@@ -6,7 +6,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -70,4 +72,23 @@ func TestTakenPortIsNamed(t *testing.T) {
 			require.NoError(t, CheckPort(port))
 		})
 	}
+}
+
+// TestAPortThatAChildStillHasIsWaitedFor: closing a listener does not free its port while somebody has a copy of it.
+func TestAPortThatAChildStillHasIsWaitedFor(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	tcp, ok := l.(*net.TCPListener)
+	require.True(t, ok)
+	copied, err := tcp.File()
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	_, err = net.Listen("tcp", l.Addr().String())
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
+	time.AfterFunc(10*pollFirst, func() { _ = copied.Close() })
+	again, err := Listen(l.Addr().String())
+	require.NoError(t, err)
+	require.NoError(t, again.Close())
+	_, err = Listen("192.0.2.1:1")
+	require.ErrorIs(t, err, syscall.EADDRNOTAVAIL, "what never will be is an error at once")
 }

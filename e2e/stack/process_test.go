@@ -21,7 +21,7 @@ func start(t *testing.T, mode string) (*Process, string) {
 	p, err := StartProcess(helperCommand(mode))
 	require.NoError(t, err)
 	t.Cleanup(p.Kill)
-	line, err := p.Log.Wait(within(t, 10*time.Second), isAddress)
+	line, err := p.Log.Wait(within(t, patience), isAddress)
 	require.NoError(t, err)
 	return p, line
 }
@@ -54,7 +54,7 @@ func TestKillTakesGrandchildren(t *testing.T) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(p.Kill)
-	line, err := p.Log.Wait(within(t, 10*time.Second), isAddress)
+	line, err := p.Log.Wait(within(t, patience), isAddress)
 	require.NoError(t, err)
 	grandchild := connect(t, line)
 	p.Kill()
@@ -71,7 +71,7 @@ func TestGrandchildrenDieWhenTheirParentEndsByItself(t *testing.T) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(p.Kill)
-	line, err := p.Log.Wait(within(t, 10*time.Second), isAddress)
+	line, err := p.Log.Wait(within(t, patience), isAddress)
 	require.NoError(t, err)
 	grandchild := connect(t, line)
 	require.NoError(t, os.WriteFile(fifo, []byte("\n"), 0o600))
@@ -83,7 +83,7 @@ func TestGrandchildrenDieWhenTheirParentEndsByItself(t *testing.T) {
 func TestStopLetsAProcessEndByItself(t *testing.T) {
 	p, _ := start(t, "serve")
 	require.True(t, p.Running())
-	require.NoError(t, p.Stop(10*time.Second))
+	require.NoError(t, p.Stop(patience))
 	require.False(t, p.Running())
 	require.NoError(t, p.Err())
 	require.Zero(t, p.ExitCode())
@@ -104,7 +104,7 @@ func TestStopKillsAfterTheGrace(t *testing.T) {
 func TestStopEndsAPausedProcess(t *testing.T) {
 	p, _ := start(t, "serve")
 	require.NoError(t, p.Pause())
-	require.NoError(t, p.Stop(10*time.Second))
+	require.NoError(t, p.Stop(patience))
 	require.Equal(t, []string{"goodbye"}, p.Log.Tail(1))
 }
 
@@ -113,7 +113,7 @@ func TestContinueWakesAPausedProcess(t *testing.T) {
 	require.NoError(t, p.Pause())
 	require.True(t, p.Running())
 	require.NoError(t, p.Continue())
-	require.NoError(t, p.Stop(10*time.Second))
+	require.NoError(t, p.Stop(patience))
 }
 
 func TestEndByItselfIsAnErrorWithTheLastLines(t *testing.T) {
@@ -139,10 +139,10 @@ func TestStartNamesTheProgramThatIsMissing(t *testing.T) {
 }
 
 func TestRunToEnd(t *testing.T) {
-	out, err := runToEnd(within(t, 10*time.Second), helperCommand("fail"))
+	out, err := runToEnd(within(t, patience), helperCommand("fail"))
 	require.ErrorContains(t, err, "exit status 3")
 	require.Contains(t, out, "the first line\n")
-	out, err = runToEnd(within(t, 10*time.Second), Command{Name: "true", Path: "/bin/sh", Args: []string{"-c", "echo fine"}})
+	out, err = runToEnd(within(t, patience), Command{Name: "true", Path: "/bin/sh", Args: []string{"-c", "echo fine"}})
 	require.NoError(t, err)
 	require.Equal(t, "fine", out)
 	_, err = runToEnd(within(t, 50*time.Millisecond), helperCommand("stubborn"))
@@ -195,7 +195,7 @@ func TestLog(t *testing.T) {
 		}
 		_, _ = l.Write([]byte("new\n"))
 		require.LessOrEqual(t, len(l.Tail(10*keptLines)), 2*keptLines)
-		line, err := l.Wait(within(t, time.Second), func(s string) bool { return s == "new" })
+		line, err := l.Wait(within(t, patience), func(s string) bool { return s == "new" })
 		require.NoError(t, err)
 		require.Equal(t, "new", line)
 	})
@@ -204,7 +204,7 @@ func TestLog(t *testing.T) {
 		require.NoError(t, err)
 		_, _ = l.Write([]byte(strings.Repeat("old\n", 2*keptLines)))
 		more := sync.OnceFunc(func() { _, _ = l.Write([]byte("new\nnewer\n")) })
-		line, err := l.Wait(within(t, time.Second), func(s string) bool { more(); return s == "new" })
+		line, err := l.Wait(within(t, patience), func(s string) bool { more(); return s == "new" })
 		require.NoError(t, err)
 		require.Equal(t, "new", line)
 	})

@@ -83,7 +83,7 @@ func StartSource(c SourceConfig) (*Source, error) {
 		}
 		s.port, number = port, port.Number
 	}
-	l, err := net.Listen("tcp", address(number))
+	l, err := Listen(address(number))
 	if err != nil {
 		if s.port != nil {
 			s.port.Release()

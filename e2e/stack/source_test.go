@@ -46,7 +46,7 @@ func TestSourceAnswersConditionalRequests(t *testing.T) {
 	require.NoError(t, os.Chtimes(file, modified, modified))
 	s := startSource(t, SourceConfig{File: file})
 
-	first, err := get(t, within(t, 5*time.Second), s.URL(), nil)
+	first, err := get(t, within(t, patience), s.URL(), nil)
 	require.NoError(t, err)
 	body, err := io.ReadAll(first.Body)
 	require.NoError(t, err)
@@ -55,20 +55,20 @@ func TestSourceAnswersConditionalRequests(t *testing.T) {
 	etag := first.Header.Get("ETag")
 	require.NotEmpty(t, etag)
 
-	again, err := get(t, within(t, 5*time.Second), s.URL(), map[string]string{"If-None-Match": etag})
+	again, err := get(t, within(t, patience), s.URL(), map[string]string{"If-None-Match": etag})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNotModified, again.StatusCode)
-	since, err := get(t, within(t, 5*time.Second), s.URL(), map[string]string{"If-Modified-Since": first.Header.Get("Last-Modified")})
+	since, err := get(t, within(t, patience), s.URL(), map[string]string{"If-Modified-Since": first.Header.Get("Last-Modified")})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNotModified, since.StatusCode)
 
 	require.NoError(t, ReplaceFile(file, []byte(`{"ads":[]}`), 0o600))
-	changed, err := get(t, within(t, 5*time.Second), s.URL(), map[string]string{"If-None-Match": etag})
+	changed, err := get(t, within(t, patience), s.URL(), map[string]string{"If-None-Match": etag})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, changed.StatusCode)
 	require.NotEqual(t, etag, changed.Header.Get("ETag"))
 
-	require.NoError(t, Poll(within(t, 5*time.Second), func(context.Context) error {
+	require.NoError(t, Poll(within(t, patience), func(context.Context) error {
 		if s.Counts().Answers < 4 {
 			return io.ErrNoProgress
 		}
@@ -119,7 +119,7 @@ func TestSourceModes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := startSource(t, SourceConfig{Body: []byte(document)})
 			s.SetMode(c.mode)
-			res, err := get(t, within(t, 10*time.Second), s.URL(), nil)
+			res, err := get(t, within(t, patience), s.URL(), nil)
 			require.NoError(t, err)
 			require.Equal(t, c.status, res.StatusCode)
 			if c.check != nil {
@@ -132,12 +132,12 @@ func TestSourceModes(t *testing.T) {
 func TestZerosEndWhenTheReaderIsGone(t *testing.T) {
 	s := startSource(t, SourceConfig{Body: []byte(document)})
 	s.SetMode(SourceZeros)
-	res, err := get(t, within(t, 10*time.Second), s.URL(), nil)
+	res, err := get(t, within(t, patience), s.URL(), nil)
 	require.NoError(t, err)
 	_, err = io.CopyN(io.Discard, res.Body, 1<<20)
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
-	require.NoError(t, Poll(within(t, 10*time.Second), func(context.Context) error {
+	require.NoError(t, Poll(within(t, patience), func(context.Context) error {
 		if s.Counts().Answers == 0 {
 			return io.ErrNoProgress
 		}
@@ -160,7 +160,7 @@ func TestSourceHangsUntilTheModeChanges(t *testing.T) {
 		}
 		answered <- status
 	}()
-	require.NoError(t, s.WaitRequests(within(t, 10*time.Second), 1))
+	require.NoError(t, s.WaitRequests(within(t, patience), 1))
 	s.SetMode(SourceServes)
 	require.Equal(t, http.StatusOK, <-answered)
 }
@@ -185,7 +185,7 @@ func TestSourceServesANewBody(t *testing.T) {
 	s := startSource(t, SourceConfig{Body: []byte(document)})
 	s.SetMode(SourceFails)
 	s.SetBody([]byte(`{"ads":[]}`))
-	status, body, err := fetch(within(t, 5*time.Second), s.URL())
+	status, body, err := fetch(within(t, patience), s.URL())
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, `{"ads":[]}`, string(body))

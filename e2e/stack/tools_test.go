@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -26,7 +25,7 @@ func TestPythonIsFound(t *testing.T) {
 		script(t, dir, "python3.12", `echo /opt/python3.12`)
 		t.Setenv("PATH", dir)
 		t.Setenv("PYTHON", "")
-		got, err := findPython(within(t, 10*time.Second))
+		got, err := findPython(within(t, patience))
 		require.NoError(t, err)
 		require.Equal(t, "/opt/python3.12", got)
 	})
@@ -35,7 +34,7 @@ func TestPythonIsFound(t *testing.T) {
 		script(t, dir, "python3", `echo /opt/other`)
 		t.Setenv("PATH", dir)
 		t.Setenv("PYTHON", script(t, dir, "mine", `echo "it is Python 3.8" >&2; exit 1`))
-		_, err := findPython(within(t, 10*time.Second))
+		_, err := findPython(within(t, patience))
 		require.ErrorContains(t, err, "mine: it is Python 3.8")
 	})
 }
@@ -57,7 +56,7 @@ func TestPythonErrorsSayWhatToDo(t *testing.T) {
 			}
 			t.Setenv("PATH", dir)
 			t.Setenv("PYTHON", "")
-			_, err := findPython(within(t, 10*time.Second))
+			_, err := findPython(within(t, patience))
 			for _, want := range c.want {
 				require.ErrorContains(t, err, want)
 			}
@@ -67,7 +66,7 @@ func TestPythonErrorsSayWhatToDo(t *testing.T) {
 
 func TestPythonProbeRunsOnARealPython(t *testing.T) {
 	t.Setenv("PYTHON", "")
-	python, err := findPython(within(t, 10*time.Second))
+	python, err := findPython(within(t, patience))
 	require.NoError(t, err)
 	require.True(t, filepath.IsAbs(python), python)
 }
@@ -88,7 +87,7 @@ func TestEnvoyOfENVOY_BIN(t *testing.T) {
 			bin := script(t, t.TempDir(), "envoy", c.text)
 			t.Setenv("ENVOY_BIN", bin)
 			var tools Tools
-			err := tools.installedEnvoy(within(t, 10*time.Second), io.Discard)
+			err := tools.installedEnvoy(within(t, patience), io.Discard)
 			if c.want != "" {
 				require.ErrorContains(t, err, c.want)
 				require.ErrorContains(t, err, "ENVOY_BIN="+bin)
@@ -108,7 +107,7 @@ func TestEnvoyOfPATHThatIsAScriptIsNotUsed(t *testing.T) {
 	t.Setenv("ENVOY_BIN", "")
 	var said strings.Builder
 	var tools Tools
-	require.NoError(t, tools.installedEnvoy(within(t, 10*time.Second), &said))
+	require.NoError(t, tools.installedEnvoy(within(t, patience), &said))
 	require.Empty(t, tools.Envoy)
 	require.Contains(t, said.String(), "not using "+filepath.Join(dir, "envoy")+": it is a script")
 }
@@ -131,7 +130,7 @@ func TestEnvoyOfPATHIsUsedIfItIsNewEnough(t *testing.T) {
 			t.Setenv(helperMode, "envoy "+c.version)
 			var said strings.Builder
 			var tools Tools
-			require.NoError(t, tools.installedEnvoy(within(t, 10*time.Second), &said))
+			require.NoError(t, tools.installedEnvoy(within(t, patience), &said))
 			if c.used {
 				require.Equal(t, filepath.Join(dir, "envoy"), tools.Envoy)
 				require.Equal(t, c.version, tools.EnvoyVersion)
@@ -176,5 +175,5 @@ func TestMissingProgramsAreNamed(t *testing.T) {
 	require.ErrorContains(t, err, "bin/adsidecar")
 	require.ErrorContains(t, err, "make build")
 	t.Setenv("PATH", dir)
-	require.ErrorContains(t, goCommand(within(t, 10*time.Second), dir, "version"), "go is not on PATH")
+	require.ErrorContains(t, goCommand(within(t, patience), dir, "version"), "go is not on PATH")
 }

@@ -111,7 +111,7 @@ func (u *Upstream) Start() error {
 	if u.server != nil {
 		return nil
 	}
-	l, err := net.Listen("tcp", u.port.Address())
+	l, err := Listen(u.port.Address())
 	if err != nil {
 		return fmt.Errorf("start upstream: %w", err)
 	}

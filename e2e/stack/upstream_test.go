@@ -36,7 +36,7 @@ func TestUpstreamEchoesHTTP(t *testing.T) {
 			transport := &http.Transport{Protocols: &protocols}
 			defer transport.CloseIdleConnections()
 			body := strings.Repeat("x", maxEchoBody+1000)
-			req, err := http.NewRequestWithContext(within(t, 5*time.Second), http.MethodPut, "http://"+u.Address()+"/game/a%2Fb?x=1&echo-status=418",
+			req, err := http.NewRequestWithContext(within(t, patience), http.MethodPut, "http://"+u.Address()+"/game/a%2Fb?x=1&echo-status=418",
 				strings.NewReader(body))
 			require.NoError(t, err)
 			req.Header.Set("X-Player", "p")
@@ -63,12 +63,12 @@ func TestUpstreamEchoesHTTP(t *testing.T) {
 func TestUpstreamDelaysAnswers(t *testing.T) {
 	u := startUpstream(t)
 	before := time.Now()
-	status, _, err := fetch(within(t, 5*time.Second), "http://"+u.Address()+"/x?echo-delay=50ms")
+	status, _, err := fetch(within(t, patience), "http://"+u.Address()+"/x?echo-delay=50ms")
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, status)
 	require.GreaterOrEqual(t, time.Since(before), 50*time.Millisecond)
 	for _, bad := range []string{"echo-delay=soon", "echo-status=99", "echo-status=x"} {
-		status, _, err = fetch(within(t, 5*time.Second), "http://"+u.Address()+"/x?"+bad)
+		status, _, err = fetch(within(t, patience), "http://"+u.Address()+"/x?"+bad)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusBadRequest, status, bad)
 	}
@@ -77,9 +77,9 @@ func TestUpstreamDelaysAnswers(t *testing.T) {
 func TestUpstreamGoesDownAndComesBack(t *testing.T) {
 	u := startUpstream(t)
 	health := "http://" + u.Address() + "/healthz"
-	require.NoError(t, answers200(health)(within(t, 5*time.Second)))
+	require.NoError(t, answers200(health)(within(t, patience)))
 	u.SetHealthy(false)
-	require.ErrorContains(t, answers200(health)(within(t, 5*time.Second)), "status 503")
+	require.ErrorContains(t, answers200(health)(within(t, patience)), "status 503")
 	u.Stop()
 	u.Stop()
 	_, err := net.Dial("tcp", u.Address())
@@ -87,12 +87,12 @@ func TestUpstreamGoesDownAndComesBack(t *testing.T) {
 	u.SetHealthy(true)
 	require.NoError(t, u.Start())
 	require.NoError(t, u.Start())
-	require.NoError(t, answers200(health)(within(t, 5*time.Second)))
+	require.NoError(t, answers200(health)(within(t, patience)))
 }
 
 func TestUpstreamEchoesWebSocket(t *testing.T) {
 	u := startUpstream(t)
-	ctx := within(t, 5*time.Second)
+	ctx := within(t, patience)
 	c, _, err := websocket.Dial(ctx, "ws://"+u.Address()+"/ws", nil)
 	require.NoError(t, err)
 	defer c.CloseNow() //nolint:errcheck // closed by the upstream
@@ -115,7 +115,7 @@ func TestUpstreamSpeaksGRPC(t *testing.T) {
 	conn, err := grpc.NewClient(u.Address(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	defer conn.Close() //nolint:errcheck // the test is over
-	ctx := metadata.AppendToOutgoingContext(within(t, 5*time.Second), "authorization", "Bearer t")
+	ctx := metadata.AppendToOutgoingContext(within(t, patience), "authorization", "Bearer t")
 
 	var header metadata.MD
 	out := &wrapperspb.BytesValue{}

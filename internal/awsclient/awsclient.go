@@ -16,6 +16,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
+	"go.uber.org/zap"
 )
 
 const (
@@ -31,8 +33,8 @@ const (
 )
 
 // Load makes the configuration for a region. Credentials come from the SDK's own chain: environment, shared files, container or
-// instance role; they are looked up with the first call. endpoint replaces AWS's own where it is not empty.
-func Load(ctx context.Context, region, endpoint string) (aws.Config, error) {
+// instance role; they are looked up with the first call. endpoint replaces AWS's own where it is not empty. The SDK's warnings go to log.
+func Load(ctx context.Context, region, endpoint string, log *zap.Logger) (aws.Config, error) {
 	// The SDK's own client, because it knows AWS_CA_BUNDLE.
 	client := awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = connectTimeout }).
@@ -45,6 +47,7 @@ func Load(ctx context.Context, region, endpoint string) (aws.Config, error) {
 	options := []func(*config.LoadOptions) error{
 		config.WithRegion(region),
 		config.WithHTTPClient(client),
+		config.WithLogger(logger(log)),
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) {
 				o.MaxAttempts, o.Backoff = tries, retry.BackoffDelayerFunc(backoff)
@@ -61,6 +64,17 @@ func Load(ctx context.Context, region, endpoint string) (aws.Config, error) {
 		c.ConfigSources = nil
 	}
 	return c, nil
+}
+
+// logger takes the SDK's lines to log. By itself it would write them to stderr, in between a program's lines of JSON.
+func logger(log *zap.Logger) logging.Logger {
+	return logging.LoggerFunc(func(level logging.Classification, format string, args ...any) {
+		say := log.Debug
+		if level == logging.Warn {
+			say = log.Warn
+		}
+		say("AWS SDK", zap.String("text", fmt.Sprintf(format, args...)))
+	})
 }
 
 // backoff is the wait before a further try, from the first on: a random part of a time that doubles. The SDK's own, bounded by a second,

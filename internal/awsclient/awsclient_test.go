@@ -9,13 +9,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 )
 
 func TestLoad(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	t.Setenv("AWS_REGION", "us-east-2")
-	c, err := Load(t.Context(), "eu-west-1", "http://127.0.0.1:1")
+	c, err := Load(t.Context(), "eu-west-1", "http://127.0.0.1:1", zap.NewNop())
 	require.NoError(t, err)
 	require.Equal(t, "eu-west-1", c.Region, "the argument goes before the environment")
 	require.Equal(t, "http://127.0.0.1:1", *c.BaseEndpoint)
@@ -24,7 +25,7 @@ func TestLoad(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "key", credentials.AccessKeyID)
 
-	c, err = Load(t.Context(), "eu-west-1", "")
+	c, err = Load(t.Context(), "eu-west-1", "", zap.NewNop())
 	require.NoError(t, err)
 	require.Nil(t, c.BaseEndpoint)
 }
@@ -38,7 +39,7 @@ func TestTheEndpointIsOurs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(variable[0], variable[1])
-			c, err := Load(t.Context(), "eu-west-1", "http://127.0.0.1:1")
+			c, err := Load(t.Context(), "eu-west-1", "http://127.0.0.1:1", zap.NewNop())
 			require.NoError(t, err)
 			require.Equal(t, "http://127.0.0.1:1", *dynamodb.NewFromConfig(c).Options().BaseEndpoint)
 		})

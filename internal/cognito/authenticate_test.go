@@ -2,7 +2,6 @@ package cognito_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -30,7 +29,7 @@ func TestAuthenticateSignsNobodyUp(t *testing.T) {
 			if tc.user != nil {
 				f.SetUser("alice", *tc.user)
 			}
-			session, err := f.pool.Authenticate(within(t, 20*time.Second), "alice", tc.password)
+			session, err := f.pool.Authenticate(within(t, patience), "alice", tc.password)
 			require.Equal(t, []string{"AdminInitiateAuth"}, f.Calls())
 			if tc.want == nil {
 				require.NoError(t, err)

@@ -89,7 +89,7 @@ func TestNothingListens(t *testing.T) {
 	_, err := f.signIn(t, "john", password)
 	require.ErrorIs(t, err, account.ErrUnavailable)
 	require.ErrorContains(t, err, "connection refused")
-	require.ErrorIs(t, f.pool.Ready(within(t, 10*time.Second)), account.ErrUnavailable)
+	require.ErrorIs(t, f.pool.Ready(within(t, patience)), account.ErrUnavailable)
 }
 
 // TestErrorsForTheOperator are none of account's, and name the cause.
@@ -256,7 +256,7 @@ func TestInvalidInput(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := start(t, c.config)
-			_, err := f.pool.SignIn(within(t, 10*time.Second), c.username, c.password)
+			_, err := f.pool.SignIn(within(t, patience), c.username, c.password)
 			var invalid *account.InvalidError
 			require.ErrorAs(t, err, &invalid)
 			require.Equal(t, account.InvalidError{Field: c.field, Message: c.message}, *invalid)

@@ -47,7 +47,7 @@ func within(t *testing.T, d time.Duration) context.Context {
 // awsConfig is the program's own configuration with quick retries.
 func awsConfig(t *testing.T, endpoint string) aws.Config {
 	t.Helper()
-	c, err := awsclient.Load(t.Context(), "us-east-1", endpoint)
+	c, err := awsclient.Load(t.Context(), "us-east-1", endpoint, zap.NewNop())
 	require.NoError(t, err)
 	c.Credentials = credentials.NewStaticCredentialsProvider(accessKey, secretKey, "")
 	c.Retryer = func() aws.Retryer {
@@ -97,7 +97,7 @@ func (f *fixture) newPool(t *testing.T, change ...func(*cognito.Config)) *cognit
 // signIn signs in, logs the error as a program would, and fails the test if that tells a secret.
 func (f *fixture) signIn(t *testing.T, username, password string) (account.Session, error) {
 	t.Helper()
-	s, err := f.pool.SignIn(within(t, 20*time.Second), username, password)
+	s, err := f.pool.SignIn(within(t, patience), username, password)
 	if err != nil {
 		f.log.Error("sign-in", zap.Error(err))
 		require.Empty(t, s)

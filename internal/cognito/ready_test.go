@@ -39,7 +39,7 @@ func TestReady(t *testing.T) {
 				apply = append(apply, c.change)
 			}
 			f := start(t, strictfake.Config{Clients: []strictfake.Client{c.client}}, apply...)
-			err := f.pool.Ready(within(t, 10*time.Second))
+			err := f.pool.Ready(within(t, patience))
 			if c.cause == "" {
 				require.NoError(t, err)
 				return
@@ -53,7 +53,7 @@ func TestReady(t *testing.T) {
 
 func TestReadyWhileThrottled(t *testing.T) {
 	f := start(t, strictfake.Config{})
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, patience)
 	throttled := always(strictfake.Fault{Error: strictfake.TooManyRequests})
 	f.Fail("DescribeUserPoolClient", throttled...)
 	require.ErrorIs(t, f.pool.Ready(ctx), account.ErrThrottled, "nothing is known yet")
@@ -71,7 +71,7 @@ func TestReadyWhileThrottled(t *testing.T) {
 
 func TestReadyOfAPoolThatFails(t *testing.T) {
 	f := start(t, strictfake.Config{}, impatient)
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, patience)
 	for _, fault := range []strictfake.Fault{{Error: strictfake.Internal}, {Lose: true}, {Hang: true}} {
 		f.Fail("DescribeUserPoolClient", always(fault)...)
 		require.ErrorIs(t, f.pool.Ready(ctx), account.ErrUnavailable)

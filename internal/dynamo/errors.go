@@ -22,6 +22,13 @@ var passing = []string{"TransactionConflict", "ProvisionedThroughputExceeded", "
 // expired are codes of credentials that were too old by the service's clock. A later call has newer ones, if anybody renews them.
 var expired = []string{"ExpiredTokenException", "ExpiredToken"}
 
+// denied are codes of what the service does not let us do.
+var denied = []string{
+	"AccessDenied", "AccessDeniedException", "IncompleteSignature", "IncompleteSignatureException", "InvalidClientTokenId",
+	"InvalidSignatureException", "MissingAuthenticationToken", "MissingAuthenticationTokenException", "SignatureDoesNotMatch",
+	"UnrecognizedClientException",
+}
+
 // Unavailable reports whether a later try may succeed: DynamoDB was not reached, did not answer in time, answered with a failure of its
 // own or asked for fewer requests, another transaction was in the way, or there were no valid credentials at the moment. The end of the
 // caller's context counts as well.
@@ -35,6 +42,12 @@ func Unavailable(err error) bool {
 	}
 	return Passing(err) || awsclient.Throttled(err) || slices.Contains(expired, api.ErrorCode()) ||
 		api.ErrorFault() == smithy.FaultServer || awsclient.Status(err) >= http.StatusInternalServerError
+}
+
+// Denied reports whether a call was refused for want of permission, or of right credentials: it is refused again until somebody mends
+// that, for which no restart is needed.
+func Denied(err error) bool {
+	return slices.Contains(denied, awsclient.Code(err)) || awsclient.Status(err) == http.StatusForbidden
 }
 
 // Missing reports whether a table that a call names is not there.

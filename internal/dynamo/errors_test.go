@@ -50,6 +50,7 @@ func TestErrorsThatPass(t *testing.T) {
 			require.Equal(t, test.unavailable, Unavailable(test.err))
 			require.Equal(t, test.passing, Passing(test.err))
 			require.Equal(t, name == "a missing table", Missing(test.err))
+			require.Equal(t, name == "no permission", Denied(test.err))
 		})
 	}
 }

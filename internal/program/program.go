@@ -122,16 +122,35 @@ const (
 	sampleAfter = 100
 )
 
-// NewLogger logs JSON lines to out, at most about a hundred a second of one message.
-func NewLogger(level string, out io.Writer) (*zap.Logger, error) {
+// Logs are two loggers of JSON lines with one output.
+type Logs struct {
+	// Log tells what happens, from the level that was asked for, and at most about a hundred lines a second of one message.
+	Log *zap.Logger
+	// Audit tells who changed what. Every line is written, whatever the level and however many there are.
+	Audit *zap.Logger
+}
+
+// Named adds a part's name to both.
+func (l Logs) Named(part string) Logs {
+	return Logs{Log: l.Log.Named(part), Audit: l.Audit.Named(part)}
+}
+
+// NewLogs logs to out.
+func NewLogs(level string, out io.Writer) (Logs, error) {
 	l, err := zapcore.ParseLevel(level)
 	if err != nil || l > zapcore.ErrorLevel {
-		return nil, Misused(fmt.Errorf("--log-level: %q is none of debug, info, warn, error", level))
+		return Logs{}, Misused(fmt.Errorf("--log-level: %q is none of debug, info, warn, error", level))
 	}
 	format := zap.NewProductionEncoderConfig()
 	format.TimeKey, format.MessageKey = "time", "message"
 	format.EncodeTime = zapcore.RFC3339NanoTimeEncoder
 	format.EncodeDuration = zapcore.StringDurationEncoder
-	core := zapcore.NewCore(zapcore.NewJSONEncoder(format), zapcore.Lock(zapcore.AddSync(out)), l)
-	return zap.New(zapcore.NewSamplerWithOptions(core, time.Second, sampleFirst, sampleAfter)), nil
+	lines := zapcore.Lock(zapcore.AddSync(out))
+	from := func(level zapcore.Level) zapcore.Core {
+		return zapcore.NewCore(zapcore.NewJSONEncoder(format), lines, level)
+	}
+	return Logs{
+		Log:   zap.New(zapcore.NewSamplerWithOptions(from(l), time.Second, sampleFirst, sampleAfter)),
+		Audit: zap.New(from(zapcore.DebugLevel)),
+	}, nil
 }

@@ -16,11 +16,11 @@ func command(result error) *cobra.Command {
 	serve := &cobra.Command{Use: "serve", Short: "Serve.", Args: NoArguments}
 	level := LogLevelFlag(serve)
 	serve.RunE = func(cmd *cobra.Command, _ []string) error {
-		log, err := NewLogger(*level, cmd.ErrOrStderr())
+		logs, err := NewLogs(*level, cmd.ErrOrStderr())
 		if err != nil {
 			return err
 		}
-		log.Info("served")
+		logs.Log.Info("served")
 		return result
 	}
 	root.AddCommand(serve)
@@ -66,15 +66,30 @@ func TestPart(t *testing.T) {
 // TestAFloodOfOneMessageIsSampled: the clock of a burst may cross a second, which begins a new count.
 func TestAFloodOfOneMessageIsSampled(t *testing.T) {
 	var out bytes.Buffer
-	log, err := NewLogger("info", &out)
+	logs, err := NewLogs("info", &out)
 	require.NoError(t, err)
 	const flood = 100_000
 	for range flood {
-		log.Warn("request not served")
+		logs.Log.Warn("request not served")
 	}
-	log.Warn("another message")
+	logs.Log.Warn("another message")
 	lines := strings.Count(out.String(), "request not served")
 	require.GreaterOrEqual(t, lines, sampleFirst)
 	require.Less(t, lines, flood/10)
 	require.Equal(t, 1, strings.Count(out.String(), "another message"))
+}
+
+func TestTheAuditIsWhole(t *testing.T) {
+	for _, level := range []string{"debug", "error"} {
+		t.Run(level, func(t *testing.T) {
+			var out bytes.Buffer
+			logs, err := NewLogs(level, &out)
+			require.NoError(t, err)
+			const changes = 1000
+			for range changes {
+				logs.Audit.Info("change made")
+			}
+			require.Equal(t, changes, strings.Count(out.String(), `"message":"change made"`))
+		})
+	}
 }

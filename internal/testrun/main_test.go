@@ -12,6 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// patience is how long a test waits for what must come. On a busy machine the go command takes its time to build.
+const patience = 5 * time.Minute
+
 func TestParseRounds(t *testing.T) {
 	rounds, err := parseRounds([]string{"--", "-race", "./a/...", "--", "./b"})
 	require.NoError(t, err)
@@ -114,13 +117,13 @@ func TestHang(t *testing.T) {
 	signals := make(chan os.Signal, 1)
 	done := make(chan bool, 1)
 	go func() { done <- run([][]string{{"."}, {"."}}, dir, &out, signals) }()
-	require.Eventually(t, func() bool { _, err := os.Stat(pidFile); return err == nil }, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool { _, err := os.Stat(pidFile); return err == nil }, patience, 10*time.Millisecond)
 	signals <- syscall.SIGTERM
 
 	select {
 	case ok := <-done:
 		require.False(t, ok)
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		require.Fail(t, "the run did not end")
 	}
 	require.Contains(t, out.String(), "stopped by a signal: terminated")
@@ -129,7 +132,7 @@ func TestHang(t *testing.T) {
 	require.NoError(t, err)
 	pid, err := strconv.Atoi(string(text))
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil }, patience, 10*time.Millisecond)
 }
 
 func write(t *testing.T, path, text string) {

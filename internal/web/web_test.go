@@ -49,6 +49,26 @@ func TestWrite(t *testing.T) {
 	require.JSONEq(t, `{"message":"An internal error happened.","code":"internal"}`, w.Body.String())
 }
 
+func TestEncoded(t *testing.T) {
+	for name, tc := range map[string]struct {
+		codings []string
+		encoded bool
+	}{
+		"none":                  {nil, false},
+		"an empty one":          {[]string{""}, false},
+		"identity":              {[]string{"identity"}, false},
+		"identity, twice":       {[]string{"Identity , ", "IDENTITY"}, false},
+		"gzip":                  {[]string{"gzip"}, true},
+		"gzip behind identity":  {[]string{"identity, gzip"}, true},
+		"gzip in a second line": {[]string{"identity", "GZIP"}, true},
+		"what nobody knows":     {[]string{"x"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, tc.encoded, Encoded(http.Header{"Content-Encoding": tc.codings}))
+		})
+	}
+}
+
 // serving is a server on a free port whose handler says when it was asked and answers when it may.
 type serving struct {
 	url            string

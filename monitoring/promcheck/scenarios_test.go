@@ -49,6 +49,21 @@ var scenarios = map[string]map[string]scenario{
 		"the disk is full": {`adsidecar_operators_store_write_errors_total 0x5 1+1x20`, 10, one},
 		"writes succeed":   {"adsidecar_operators_store_write_errors_total 0x20\nadsidecar_operators_store_writes_total 0+9x20", 10, nil},
 	},
+	"AdsidecarOperatorsStoreUnread": {
+		"one replica lost its rights 4 minutes ago": {
+			`adsidecar_operators_last_read_timestamp_seconds{instance="a"} 0+60x10 600x10
+			 adsidecar_operators_last_read_timestamp_seconds{instance="b"} 0+60x20`, 14, []string{`{instance="a"}`},
+		},
+		"not once since the start": {`adsidecar_operators_last_read_timestamp_seconds 0x20`, 12, one},
+		"for two minutes":          {`adsidecar_operators_last_read_timestamp_seconds 0+60x10 600x10`, 12, nil},
+		"it is read":               {`adsidecar_operators_last_read_timestamp_seconds 0+60x20`, 14, nil},
+		"it is read again":         {`adsidecar_operators_last_read_timestamp_seconds 0+60x10 600x5 960+60x5`, 17, nil},
+	},
+	"AdsidecarOperatorsRowsUnreadable": {
+		"one for 6 minutes": {"adsidecar_operators_unreadable_rows 0x5 1x10", 12, one},
+		"undone at once":    {"adsidecar_operators_unreadable_rows 0x5 1x2 0x10", 12, nil},
+		"none":              {"adsidecar_operators_unreadable_rows 0x20", 12, nil},
+	},
 	"AdsidecarVersionNotKept": {
 		"one failure": {`adsidecar_version_keep_errors_total 0x5 1x30`, 10, one},
 		"none":        {`adsidecar_version_keep_errors_total 0x30`, 20, nil},

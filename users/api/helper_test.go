@@ -26,6 +26,9 @@ import (
 	"adsidecar/users/record"
 )
 
+// patience is how long a test waits for what must come: a machine that is busy with other things is no failure.
+const patience = time.Minute
+
 // harness is the API on a listener, with a real record.Service over a store in memory.
 type harness struct {
 	handler  http.Handler

@@ -49,7 +49,7 @@ func TestABodyThatIsTooLargeIsReadToItsEnd(t *testing.T) {
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(h.url, "http://"))
 	require.NoError(t, err)
 	defer func() { _ = conn.Close() }()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
 	answers := bufio.NewReader(conn)
 	for range 2 {
 		_, err = io.WriteString(conn, "POST /authenticate HTTP/1.1\r\nHost: x\r\nContent-Length: 3145728\r\n\r\n"+strings.Repeat("x", 3<<20))
@@ -66,21 +66,24 @@ func TestABodyThatIsTooLargeIsReadToItsEnd(t *testing.T) {
 
 func TestABodyThatDoesNotArrive(t *testing.T) {
 	for name, c := range map[string]struct {
-		sent   string
-		end    bool // the client is done sending
-		status int
-		code   string
+		sent    string
+		end     bool // the client is done sending
+		timeout time.Duration
+		status  int
+		code    string
 	}{
-		"in the request's time": {sent: "Content-Length: 9\r\n\r\n{", status: http.StatusRequestTimeout, code: "request_timeout"},
-		"ever":                  {sent: "Content-Length: 9\r\n\r\n{", end: true, status: http.StatusBadRequest, code: "bad_request"},
-		"in good chunks":        {sent: "Transfer-Encoding: chunked\r\n\r\nzz\r\n", status: http.StatusBadRequest, code: "bad_request"},
+		"in the request's time": {
+			sent: "Content-Length: 9\r\n\r\n{", timeout: 100 * time.Millisecond, status: http.StatusRequestTimeout, code: "request_timeout",
+		},
+		"ever":           {sent: "Content-Length: 9\r\n\r\n{", end: true, status: http.StatusBadRequest, code: "bad_request"},
+		"in good chunks": {sent: "Transfer-Encoding: chunked\r\n\r\nzz\r\n", status: http.StatusBadRequest, code: "bad_request"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := start(t, func(c *Config) { c.Timeout = 100 * time.Millisecond })
+			h := start(t, func(cfg *Config) { cfg.Timeout = c.timeout })
 			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(h.url, "http://"))
 			require.NoError(t, err)
 			defer func() { _ = conn.Close() }()
-			require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+			require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
 			_, err = io.WriteString(conn, "POST /authenticate HTTP/1.1\r\nHost: x\r\n"+c.sent)
 			require.NoError(t, err)
 			if tcp, ok := conn.(*net.TCPConn); ok && c.end {
@@ -113,7 +116,7 @@ func TestAClientThatLeavesIsNoFailure(t *testing.T) {
 	}()
 	_, err := h.client.Do(req)
 	require.ErrorIs(t, err, context.Canceled)
-	require.Eventually(t, func() bool { return h.logs.Len() > 0 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return h.logs.Len() > 0 }, patience, time.Millisecond)
 	require.Equal(t, int64(499), h.logs.All()[0].ContextMap()["status"])
 	require.Equal(t, "request answered", h.logs.All()[0].Message)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
 
 	"adsidecar/e2e/stack"
 	"adsidecar/internal/awsclient"
@@ -60,7 +61,7 @@ func clientConfig(t *testing.T, url string) aws.Config {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
 	t.Setenv("AWS_CONFIG_FILE", os.DevNull)
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
-	c, err := awsclient.Load(t.Context(), "eu-west-1", url)
+	c, err := awsclient.Load(t.Context(), "eu-west-1", url, zap.NewNop())
 	require.NoError(t, err)
 	retryer := c.Retryer
 	c.Retryer = func() aws.Retryer { return retry.AddWithMaxBackoffDelay(retryer(), 5*time.Millisecond) }

@@ -139,13 +139,15 @@ func retryPassing(ctx context.Context, write func() error) error {
 	}
 }
 
-// mapped adds record.ErrUnavailable where a later try may succeed. tables are those that the call names.
+// mapped adds record.ErrUnavailable where a later try may succeed, and takes from the error what names accounts and roles. tables are
+// those that the call names.
 func mapped(err error, tables ...string) error {
 	if dynamo.Missing(err) {
-		return fmt.Errorf("%w: there is no table %s; `adsidecar-users init` makes it: %w", record.ErrUnavailable, strings.Join(tables, " or "), err)
+		return fmt.Errorf("%w: there is no table %s; `adsidecar-users init` makes it: %w",
+			record.ErrUnavailable, strings.Join(tables, " or "), dynamo.Explain(err))
 	}
 	if dynamo.Unavailable(err) {
-		return fmt.Errorf("%w: %w", record.ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", record.ErrUnavailable, dynamo.Explain(err))
 	}
-	return err
+	return dynamo.Explain(err)
 }

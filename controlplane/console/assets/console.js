@@ -1,11 +1,38 @@
 // What the console's pages do beyond HTML. Without it they all work, and are as of when they were asked for.
 "use strict";
 
+// tell says what went wrong before an element: a text, or the nodes that say it. There is one such notice on a page.
+function tell(place, ...nodes) {
+  document.getElementById("told")?.remove();
+  document.getElementById("done")?.remove(); // it is of what was done before
+  const notice = document.createElement("div");
+  notice.id = "told";
+  notice.className = "notice bad block";
+  notice.setAttribute("role", "alert");
+  notice.tabIndex = -1;
+  notice.append(...nodes);
+  place.before(notice);
+}
+
+// failure is what an error page says, for tell.
+function failure(page) {
+  const section = page.querySelector("main > section[role=alert]");
+  if (!section) return [];
+  const heading = document.createElement("strong");
+  heading.textContent = section.querySelector("h1").textContent;
+  const title = document.createElement("p");
+  title.append(heading);
+  return [title, ...section.querySelectorAll("p:not(.actions, .muted)")];
+}
+
+// content is where the page's own part begins, below the notices.
+function content() { return document.getElementById("notices").nextElementSibling; }
+
 // Live: each element with data-live is replaced by what the same page has now, when the served state changes. The server renders; nothing
 // is made here of what an event says. A part that somebody is in, or typed something into, is left as it is until then; the sign says so.
 (function () {
   const sign = document.getElementById("live");
-  const told = document.querySelector("[data-live]:not(#notices, #ahead, #as-of)"); // else the page itself does not change, and is not called live
+  const told = document.querySelector("[data-live]:not(#notices, #ahead, #as-of, #done)"); // else the page itself does not change, and is not called live
   if (!document.querySelector("[data-live]") || !window.EventSource) return;
   const least = 1000; // ms between two refreshes
   const shown = new Map(); // what the server gave of each: a detail that is open is no difference
@@ -24,16 +51,25 @@
   async function refresh() {
     timer = 0;
     last = Date.now();
-    let text;
+    let text, gone;
     try {
       const answer = await fetch(location.href.split("#")[0], { headers: { Accept: "text/html" }, redirect: "error" });
-      if (!answer.ok) throw new Error(answer.status);
+      if (!answer.ok && answer.status !== 404) throw new Error(answer.status);
+      gone = answer.status === 404;
       text = await answer.text();
     } catch {
       say("Not live", true);
       return;
     }
     const fresh = new DOMParser().parseFromString(text, "text/html");
+    if (gone) { // what the page is of; what was typed stays
+      const why = failure(fresh);
+      if (why.length > 0) tell(content(), ...why);
+      const becomes = document.getElementById("becomes"); // is not so any more
+      if (becomes) becomes.hidden = true;
+      say("Not live", true);
+      return;
+    }
     waiting = false;
     for (const element of document.querySelectorAll("[data-live]")) {
       const now = fresh.getElementById(element.id);
@@ -104,37 +140,129 @@
     const known = !name || Array.from(zone.list.options).some((o) => o.value === name);
     zone.setCustomValidity(known ? "" : "No time zone has this name. Choose one such as Europe/Berlin.");
   }
-  for (const form of document.querySelectorAll("form[data-check]")) {
-    form.noValidate = true;
-    const touched = new Set();
-    form.addEventListener("focusout", (event) => {
-      if (event.target.name && event.target.value !== "") touched.add(event.target.name);
-      together(form);
-      // A message that moves a button away from under the mouse would undo the click; sending shows them all anyhow.
-      if (event.relatedTarget && event.relatedTarget.type === "submit") return;
-      if (touched.has(event.target.name)) show(event.target);
-    });
-    form.addEventListener("input", (event) => {
-      together(form);
-      // While somebody begins to type nothing is wrong yet, unless it was said to be.
-      if (touched.has(event.target.name) || event.target.getAttribute("aria-invalid") || event.target.validity.valid) show(event.target);
-      if (event.target.name === "start_at" && form.elements.end_at.value) show(form.elements.end_at);
-    });
-    form.addEventListener("submit", (event) => {
-      together(form);
-      let first = null;
-      for (const field of form.elements) {
-        if (!field.name || !field.willValidate) continue;
-        touched.add(field.name);
-        show(field);
-        if (!field.validity.valid && !first) first = field;
-      }
-      if (!first) return;
-      event.preventDefault();
-      document.getElementById("done")?.remove(); // it is of what was done before
-      first.focus();
-    });
+  const touched = new WeakSet(); // the fields that somebody has been in
+  function checked(event) { // the form of an event whose fields are checked
+    const form = event.target.closest && event.target.closest("form[data-check]");
+    if (form) form.noValidate = true;
+    return form;
   }
+  for (const form of document.querySelectorAll("form[data-check]")) form.noValidate = true;
+  document.addEventListener("focusout", (event) => {
+    const form = checked(event);
+    if (!form) return;
+    if (event.target.name && event.target.value !== "") touched.add(event.target);
+    together(form);
+    // A message that moves a button away from under the mouse would undo the click; sending shows them all anyhow.
+    if (event.relatedTarget && event.relatedTarget.type === "submit") return;
+    if (touched.has(event.target)) show(event.target);
+  });
+  document.addEventListener("input", (event) => {
+    const form = checked(event);
+    if (!form) return;
+    together(form);
+    // While somebody begins to type nothing is wrong yet, unless it was said to be.
+    if (touched.has(event.target) || event.target.getAttribute("aria-invalid") || event.target.validity.valid) show(event.target);
+    if (event.target.name === "start_at" && form.elements.end_at.value) show(form.elements.end_at);
+  });
+  document.addEventListener("submit", (event) => {
+    const form = checked(event);
+    if (!form) return;
+    together(form);
+    let first = null;
+    for (const field of form.elements) {
+      if (!field.name || !field.willValidate) continue;
+      touched.add(field);
+      show(field);
+      if (!field.validity.valid && !first) first = field;
+    }
+    if (!first) return;
+    event.preventDefault();
+    document.getElementById("done")?.remove(); // it is of what was done before
+    first.focus();
+  });
+})();
+
+// Forms that change something are sent from here, so that what was typed stays, whatever becomes of it: somebody may be signed out by
+// now, or the control plane be away. The server makes the page.
+(function () {
+  function sentFromHere(form) {
+    return form.method === "post" && !form.matches("[data-import], [data-signin], [action='/sign-out']");
+  }
+  function place(form) { // where it is said what went wrong
+    return (form.matches("[data-check]") && form.querySelector(".actions")) || content();
+  }
+  function signInLink() {
+    const link = document.createElement("a");
+    link.href = "/sign-in";
+    link.target = "_blank";
+    link.rel = "noopener noreferrer";
+    link.textContent = "Sign in in another tab";
+    return link;
+  }
+  function show(form, text) { // the page that the server made
+    const fresh = new DOMParser().parseFromString(text, "text/html");
+    const main = document.getElementById("main");
+    if (!form.matches("[data-check]") || !fresh.querySelector("main form[data-check]")) {
+      tell(place(form), ...failure(fresh));
+      return;
+    }
+    main.replaceChildren(...fresh.getElementById("main").childNodes);
+    main.querySelectorAll("form[data-check]").forEach((f) => { f.noValidate = true; });
+    const first = main.querySelector("[role=alert], .wrong");
+    if (!first) return;
+    if (!first.matches(".wrong")) first.tabIndex = -1;
+    (first.matches(".wrong") ? first.querySelector("input, textarea") : first).focus();
+  }
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || !sentFromHere(form)) return;
+    event.preventDefault();
+    const pressed = event.submitter ? event.submitter.textContent.trim() : "the button";
+    const body = new URLSearchParams(new FormData(form));
+    const buttons = Array.from(form.elements).filter((e) => e.type === "submit" && !e.disabled);
+    buttons.forEach((b) => { b.disabled = true; });
+    let answer = null, said = null;
+    try {
+      answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { Accept: "application/json" }, redirect: "error" });
+      said = await answer.json();
+    } catch { /* neither of them, or a part, is there */ }
+    buttons.forEach((b) => { b.disabled = false; });
+    if (said && said.redirect) {
+      location.assign(said.redirect);
+      return;
+    }
+    const still = "What you typed is still here: press “" + pressed + "” again";
+    if (answer && answer.status === 401) {
+      tell(place(form), "You are signed out, and nothing was done. ", signInLink(), ", then come back. " + still + ".");
+    } else if (said && said.page) show(form, said.page);
+    else if (said && said.message) tell(place(form), said.message);
+    else tell(place(form), (answer ? "The control plane broke off." : "The control plane cannot be reached.") + " " + still + " when it is back. If it was done all the same, the history shows it.");
+    const told = document.getElementById("told");
+    if (told) told.focus();
+  });
+  window.addEventListener("pageshow", () => document.querySelectorAll("form:not([data-import]) button:disabled").forEach((b) => { b.disabled = false; }));
+})();
+
+// Signing in: the name stays after a wrong password. It is kept nowhere else, as it may be a password in the wrong field.
+(function () {
+  for (const form of document.querySelectorAll("form[data-signin]")) form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const secret = form.querySelector("[type=password]");
+    let answer = null, failed = null;
+    try {
+      answer = await fetch(form.getAttribute("action"), { method: "POST", body: new URLSearchParams(new FormData(form)) });
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      failed = fresh.querySelector("form[data-signin]") && fresh.querySelector("[role=alert]");
+    } catch { /* it cannot be reached */ }
+    if (answer && answer.ok && !failed) {
+      location.assign(answer.url);
+      return;
+    }
+    document.querySelector("[role=alert]")?.remove();
+    tell(document.querySelector("form[data-signin]"), failed ? failed.textContent : "The control plane cannot be reached. Try again in a moment.");
+    if (failed) secret.value = "";
+    secret.focus();
+  });
 })();
 
 // Imports: the form is sent from here, so that it stays, with its file, and how far the import is can be shown. The server makes the page.

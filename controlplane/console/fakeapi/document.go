@@ -103,7 +103,7 @@ func (a *API) take(body []byte, dry bool) (int, any) {
 	if len(invalid.Fields) > 0 {
 		return http.StatusUnprocessableEntity, invalid
 	}
-	imported := apiv1.Imported{DryRun: dry, Diff: a.Diff}
+	imported := apiv1.Imported{DryRun: dry, Diff: a.Diff, Note: a.Note}
 	if len(a.Revisions) > 0 {
 		imported.Base = a.Revisions[0].Number
 	}

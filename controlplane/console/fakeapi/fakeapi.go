@@ -37,9 +37,12 @@ type API struct {
 	Fleet       apiv1.Fleet
 	Versions    []apiv1.Version
 	Diff        apiv1.Diff
+	Note        string // of imports
 	Revisions   []apiv1.RevisionChanges
+	Actions     []apiv1.Action
 	Coverage    []apiv1.Coverage
 	Explanation compile.Explanation
+	Served      apiv1.Served
 	Basis       apiv1.Basis // of coverage and explanation
 	Broken      bool        // every answer is 503
 	Behind      bool        // the pinned version is not published, or not yet
@@ -124,6 +127,10 @@ func (a *API) summary() apiv1.Summary {
 			Revision uint64 `json:"revision"`
 			Compiled uint64 `json:"compiled_revision"`
 			Error    string `json:"error"`
+
+			ReadAt     time.Time `json:"read_at"`
+			ReadError  string    `json:"read_error"`
+			Unreadable int       `json:"unreadable"`
 		} `json:"operators"`
 	}
 	text, _ := json.Marshal(a.Status) // of JSON
@@ -133,7 +140,10 @@ func (a *API) summary() apiv1.Summary {
 	if a.Pin != nil && !a.Behind {
 		version = a.Pin.Version
 	}
-	return apiv1.Summary{Version: version, Pin: a.Pin, Held: a.Held, Revision: o.Revision, CompiledRevision: o.Compiled, RevisionError: o.Error}
+	return apiv1.Summary{
+		Version: version, Pin: a.Pin, Held: a.Held, Revision: o.Revision, CompiledRevision: o.Compiled, RevisionError: o.Error,
+		OperatorsError: o.ReadError, OperatorsReadAt: o.ReadAt, UnreadableRows: o.Unreadable,
+	}
 }
 
 func (a *API) read(w http.ResponseWriter, r *http.Request, path string) {
@@ -158,14 +168,28 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, path string) {
 			}
 		}
 		answer(w, http.StatusOK, apiv1.Page[apiv1.Version]{Items: all, Total: len(all)})
-	case first == "versions":
+	case first == "versions" && strings.Contains(rest, "/diff/"):
 		answer(w, http.StatusOK, a.Diff)
+	case first == "versions":
+		for _, version := range a.Versions {
+			if rest == version.Version {
+				answer(w, http.StatusOK, version)
+				return
+			}
+		}
+		notFound(w)
 	case path == "/revisions":
 		all := make([]apiv1.Revision, len(a.Revisions))
 		for i, revision := range a.Revisions {
 			all[i] = revision.Revision
 		}
 		answer(w, http.StatusOK, pageOf(a.PageSize, all, r))
+	case path == "/actions":
+		size := a.PageSize
+		if asked, err := strconv.Atoi(r.URL.Query().Get("limit")); err == nil && size == 0 {
+			size = asked
+		}
+		answer(w, http.StatusOK, pageOf(size, a.Actions, r))
 	case first == "revisions" && strings.Contains(rest, "/diff/"):
 		a.revisionsDiff(w, r, rest)
 	case first == "revisions":
@@ -177,7 +201,9 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, path string) {
 		}
 		notFound(w)
 	case path == "/coverage":
-		answer(w, http.StatusOK, apiv1.CoveragePage{Page: pageOf(a.PageSize, a.Coverage, r), Basis: a.Basis})
+		a.coverage(w, r)
+	case path == "/served":
+		answer(w, http.StatusOK, a.Served)
 	case path == "/explain" && len(r.URL.Query().Get("country")) != 2:
 		answer(w, http.StatusBadRequest, web.Error{Code: "invalid_parameter", Field: "country", Message: "country must be two letters."})
 	case path == "/explain":

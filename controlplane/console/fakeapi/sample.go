@@ -31,7 +31,7 @@ func Sample(now time.Time) *API {
 	a := &API{
 		Status: json.RawMessage(fmt.Sprintf(`{"source":{"kind":"http","location":"https://cms.example.com/ads.json",
 			"last_poll":%q,"last_result":"ok","age_seconds":12.4,"consecutive_failures":0},
-			"index":{"version":%q,"bytes":2481920,"ads":18204,"keys":1937,"published_at":%q},
+			"index":{"version":%q,"bytes":2481920,"ads":18204,"keys":1937,"published_at":%q,"cut_cycles":12},
 			"operators":{"loaded":true,"revision":41,"compiled_revision":41},
 			"rejected":{"total":14,"by_reason":{"invalid_country":9,"missing_field":5},"first":[
 			{"line":204,"id":"spring-1","field":"country","reason":"invalid_country","detail":"must be two letters or *, is \"usa\""},
@@ -55,7 +55,7 @@ func Sample(now time.Time) *API {
 		Explanation: sampleExplanation(now),
 		Basis:       apiv1.Basis{Version: served},
 	}
-	for n, kind := range []string{"edit", "revert", "import"} {
+	for n, kind := range []string{"edit", "revert", "import"} { // the last one is from before revisions named their campaigns
 		r := apiv1.RevisionChanges{Revision: apiv1.Revision{
 			Number: uint64(41 - n), At: now.Add(-time.Duration(3+n) * time.Hour), Who: "olga", Kind: kind, Changes: 1 + 300*(n/2),
 		}}
@@ -69,8 +69,19 @@ func Sample(now time.Time) *API {
 				After: raw(`{"id":"evening","start_hour":17,"end_hour":22,"days":["fri","sat"]}`),
 			},
 		}
+		if kind != "import" {
+			r.FirstIDs, r.Changed = []string{"evening"}, 1
+		}
 		a.Revisions = append(a.Revisions, r)
 	}
+	a.Actions = []apiv1.Action{
+		{Number: 3, Kind: "resume", Version: "9b0e77aa51c3d4f0aa", Who: "olga", At: now.Add(-3 * time.Hour)},
+		{Number: 2, Kind: "rollback", Version: "9b0e77aa51c3d4f0aa", Who: "local:kim", Comment: "No ads in France since 4 o’clock", At: now.Add(-5 * time.Hour)},
+		{Number: 1, Kind: "refuse", Version: "c0ffee02c4d7e9ff10", Base: "9b0e77aa51c3d4f0aa", Who: "olga", Comment: "<script>alert(1)</script>", At: now.Add(-7 * time.Hour)},
+	}
+	a.Versions[0].Document, a.Versions[0].SourceTime, a.Versions[0].TimeZones = "5d41402abc4b2a76b9719d911017c592", now.Add(-4*time.Hour), "2026a"
+	a.Versions[0].RejectedByReason = map[string]int{"invalid_country": 9, "missing_field": 5}
+	a.Versions[0].CutCycles, a.Versions[0].Cuts = 12, []apiv1.Cut{{Key: "us/eng", Ads: 656, Turns: 64881, Uncut: 65537}}
 	a.Campaigns = sampleCampaigns(now)
 	a.Coverage = []apiv1.Coverage{
 		{Country: "jp", Lang: "jpn", Quarters: strings.Repeat("0", 96), Without: 1440},
@@ -88,10 +99,19 @@ func Sample(now time.Time) *API {
 
 // Strand makes the newest revision one that cannot be compiled.
 func (a *API) Strand(newest, compiled uint64, why string) {
+	a.setOperators(map[string]any{"loaded": true, "revision": newest, "compiled_revision": compiled, "error": why})
+}
+
+// Blind makes the operators' store one that cannot be read since then, and so many rows of it unreadable.
+func (a *API) Blind(since time.Time, why string, rows int) {
+	a.setOperators(map[string]any{"loaded": true, "read_at": since, "read_error": why, "unreadable": rows})
+}
+
+func (a *API) setOperators(operators map[string]any) {
 	status := map[string]any{}
 	text, _ := json.Marshal(a.Status) // of JSON
 	_ = json.Unmarshal(text, &status)
-	status["operators"] = map[string]any{"loaded": true, "revision": newest, "compiled_revision": compiled, "error": why}
+	status["operators"] = operators
 	a.Status = status
 }
 

@@ -176,5 +176,5 @@ func TestDamagedValuesAreNamed(t *testing.T) {
 }
 
 func TestAHundredThousandChanges(t *testing.T) {
-	storetest.HundredThousand(t, open(t, newPath(t)), 30*time.Second)
+	storetest.HundredThousand(t, open(t, newPath(t)), 2*time.Minute)
 }

@@ -157,13 +157,14 @@ func again(ctx context.Context, fn func() (done bool, err error)) error {
 	}
 }
 
-// mapped adds revision.ErrUnavailable where a later try may succeed.
+// mapped adds revision.ErrUnavailable where a later try may succeed, as once somebody has given us a permission that is missing, and takes
+// from the error what names accounts and roles.
 func (s *Store) mapped(err error) error {
 	if dynamo.Missing(err) {
-		return fmt.Errorf("%w: there is no table %s: %w", revision.ErrUnavailable, s.table, err)
+		return fmt.Errorf("%w: there is no table %s: %w", revision.ErrUnavailable, s.table, dynamo.Explain(err))
 	}
-	if !errors.Is(err, revision.ErrUnavailable) && dynamo.Unavailable(err) {
-		return fmt.Errorf("%w: %w", revision.ErrUnavailable, err)
+	if !errors.Is(err, revision.ErrUnavailable) && (dynamo.Unavailable(err) || dynamo.Denied(err)) {
+		return fmt.Errorf("%w: %w", revision.ErrUnavailable, dynamo.Explain(err))
 	}
-	return err
+	return dynamo.Explain(err)
 }

@@ -165,7 +165,7 @@ func await(t *testing.T, changed <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-changed:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		require.FailNow(t, "nothing has changed")
 	}
 }
@@ -188,5 +188,5 @@ func cleaned(t *testing.T, s revision.Store, at time.Time) {
 	require.Eventually(t, func() bool {
 		value := string(read(t, s, "pending").Value)
 		return value == "" || value == `{"batches":{}}`
-	}, 20*time.Second, 5*time.Millisecond)
+	}, patience, 5*time.Millisecond)
 }

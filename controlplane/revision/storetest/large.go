@@ -130,7 +130,7 @@ var large = suite{
 		require.Eventually(t, func() bool {
 			_, reads := seen.seen()
 			return slices.Contains(reads, "pending")
-		}, 20*time.Second, 5*time.Millisecond)
+		}, patience, 5*time.Millisecond)
 		stop()
 		require.Empty(t, seen.removed)
 		require.Equal(t, there, present(t, s, chunks))
@@ -224,7 +224,7 @@ func many(round int) revision.ChangeSet {
 
 func awaitSnapshot(t *testing.T, s revision.Store, version uint64) {
 	t.Helper()
-	require.Eventually(t, func() bool { return read(t, s, "snapshot").Version >= version }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return read(t, s, "snapshot").Version >= version }, patience, 5*time.Millisecond)
 }
 
 var snapshots = suite{
@@ -305,7 +305,7 @@ var snapshots = suite{
 		require.Eventually(t, func() bool {
 			chunks, _ := slow.seen()
 			return len(chunks) > 0 && read(t, s, "snapshot").Version == 1 && present(t, s, chunks) == 0
-		}, 20*time.Second, 5*time.Millisecond)
+		}, patience, 5*time.Millisecond)
 	},
 	"wherever the writer of a snapshot dies, the rows are there": func(t *testing.T, s revision.Store) {
 		a := service(t, s)
@@ -321,7 +321,7 @@ var snapshots = suite{
 					dying.mu.Lock()
 					defer dying.mu.Unlock()
 					return dying.died
-				}, 20*time.Second, 5*time.Millisecond)
+				}, patience, 5*time.Millisecond)
 				stop()
 				b := service(t, s)
 				require.NoError(t, b.Follow(ctx(t)))

@@ -93,7 +93,10 @@ var revisions = suite{
 		a, b := service(t, s), service(t, s)
 		made, err := a.Apply(ctx(t), edits(edit("b", "1"), pause("c"), edit("a", "1")))
 		require.NoError(t, err)
-		want := revision.Revision{Number: 1, At: now, Who: "ann", Comment: "why", Kind: revision.Edit, Count: 3}
+		want := revision.Revision{
+			Number: 1, At: now, Who: "ann", Comment: "why", Kind: revision.Edit, Count: 3,
+			Summary: revision.Summary{FirstIDs: []string{"a", "b", "c"}, Added: 3},
+		}
 		require.Equal(t, want, made)
 		second := apply(t, a, edit("a", "2"), revision.RowEdit{ID: "b"})
 		for _, s := range []*revision.Service{a, b} {
@@ -149,6 +152,7 @@ var revisions = suite{
 		require.NoError(t, err)
 		require.Equal(t, revision.Revision{
 			Number: 4, At: now, Who: "kim", Comment: "it was wrong", Kind: revision.Revert, Reverts: bad, Count: 3,
+			Summary: revision.Summary{FirstIDs: []string{"x", "y", "z"}, Added: 1, Changed: 1, Removed: 1},
 		}, r)
 		requireRows(t, b, map[string]string{"x": "4 1", "y": "4 1", "other": "3 3"})
 		_, err = b.Revert(ctx(t), r.Number, "kim", "", nil)
@@ -157,6 +161,44 @@ var revisions = suite{
 		history, err := b.Revisions(ctx(t), 0, 10)
 		require.NoError(t, err)
 		require.Len(t, history, 5, "nothing is removed")
+	},
+	"each kind is told as it was, but for a revert that is none": func(t *testing.T, s revision.Store) {
+		a := service(t, s)
+		for n, kind := range []revision.Kind{revision.Create, revision.Edit, revision.Pause, revision.Resume, revision.Delete, revision.Import} {
+			c := edits(edit("x", fmt.Sprint(n)))
+			c.Kind = kind
+			made, err := a.Apply(ctx(t), c)
+			require.NoError(t, err)
+			got, err := service(t, s).Revision(ctx(t), made.Number)
+			require.NoError(t, err)
+			require.Equal(t, kind, got.Kind)
+			require.Equal(t, made, got)
+		}
+	},
+	"a list says the first campaigns and the counts without reading changes": func(t *testing.T, s revision.Store) {
+		apply(t, service(t, s), wide(0).Edits...)
+		seen := &spy{Store: s}
+		b := service(t, seen)
+		require.NoError(t, b.Follow(ctx(t)))
+		_, before := seen.seen()
+		all, err := b.Revisions(ctx(t), 0, 10)
+		require.NoError(t, err)
+		require.Equal(t, revision.Summary{FirstIDs: []string{"000", "001", "002"}, Added: wideRows}, all[0].Summary)
+		_, after := seen.seen()
+		require.Equal(t, []string{"revision/00000000000000000001"}, after[len(before):])
+	},
+	"a revision without a summary, as they were before, is read": func(t *testing.T, s revision.Store) {
+		apply(t, service(t, s), edit("x", "1"))
+		const key = "revision/00000000000000000001"
+		stored := string(read(t, s, key).Value)
+		older := strings.Replace(stored, `"first_ids":["x"],"added":1,`, "", 1)
+		require.NotEqual(t, stored, older)
+		require.NoError(t, s.Commit(ctx(t), text(key, older, 1)))
+		b := service(t, s)
+		r, err := b.Revision(ctx(t), 1)
+		require.NoError(t, err)
+		require.Equal(t, revision.Revision{Number: 1, At: now, Who: "ann", Comment: "why", Kind: revision.Edit, Count: 1}, r)
+		requireRows(t, b, map[string]string{"x": "1 1"})
 	},
 	"a revert names the rows that have changed since": func(t *testing.T, s revision.Store) {
 		a := service(t, s)
@@ -207,7 +249,7 @@ var revisions = suite{
 		for field, c := range map[string]revision.ChangeSet{
 			"who":               {Kind: revision.Edit, Edits: []revision.RowEdit{edit("x", "1")}},
 			"comment":           {Who: "ann", Comment: strings.Repeat("é", revision.MaxCommentRunes+1), Kind: revision.Edit},
-			"kind":              {Who: "ann", Kind: revision.Revert},
+			"kind":              {Who: "ann", Kind: revision.Revert, Edits: []revision.RowEdit{edit("x", "1")}},
 			"edits":             {Who: "ann", Kind: revision.Import, Edits: make([]revision.RowEdit, revision.MaxChanges+1)},
 			"edits[1].id":       edits(edit("x", "1"), edit("x", "2")),
 			"edits[0].id":       edits(edit(strings.Repeat("i", revision.MaxIDBytes+1), "1")),

@@ -29,7 +29,8 @@ func Run(t *testing.T, open Open) {
 	for group, tests := range map[string]suite{
 		"values": values, "writers that meet": races, "revisions": revisions, "progress": told, "waits": waits, "identity": identities,
 		"large revisions": large, "large ones let others go ahead": yielding, "snapshots": snapshots,
-		"pin and decision": pins, "those who go away": gone, "versions": versions, "versions and pin": meetings, "model": models,
+		"pin and decision": pins, "actions": actions, "those who go away": gone, "versions": versions, "versions and pin": meetings, "what was replaced": replacements,
+		"model": models,
 	} {
 		t.Run(group, func(t *testing.T) {
 			for name, test := range tests {
@@ -38,6 +39,9 @@ func Run(t *testing.T, open Open) {
 		})
 	}
 }
+
+// patience is how long a test waits for what must come: a machine that is busy with other things is no failure.
+const patience = time.Minute
 
 // now is the time of the tests.
 var now = time.Date(2026, 3, 4, 5, 6, 7, 890_123_456, time.UTC)

@@ -95,7 +95,7 @@ var waits = suite{
 				select {
 				case err := <-said:
 					require.NoError(t, err, "it is stored")
-				case <-time.After(20 * time.Second):
+				case <-time.After(patience):
 					require.FailNow(t, "it waits")
 				}
 				close(store.end)

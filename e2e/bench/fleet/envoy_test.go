@@ -20,7 +20,7 @@ import (
 	"adsidecar/envoy/gateway"
 )
 
-const patience = 10 * time.Second // how long a test waits for what must come
+const patience = time.Minute // how long a test waits for what must come
 
 // A plane is a real control plane's xDS server.
 type plane struct {

@@ -155,7 +155,7 @@ func (b *browser) ask(t *testing.T, method, path, bearer string, body any, statu
 	return a
 }
 
-var formAction = regexp.MustCompile(`<form method="post" action="([^"]+)">\s*<input type="hidden" name="next" value="([^"]*)">\s*<label>Name <input name="username"[\s\S]*?name="password" type="password"`)
+var formAction = regexp.MustCompile(`<form method="post" action="([^"]+)"[^>]*>\s*<input type="hidden" name="next" value="([^"]*)">\s*<label>Name <input name="username"[\s\S]*?name="password" type="password"`)
 
 // signIn asks for a page, is sent to the one to sign in on, and sends its form. It returns the cookie, if there was one, and where to go.
 func (b *browser) signIn(t *testing.T, user, password string) (cookie *http.Cookie, next string) {

@@ -113,7 +113,7 @@ func TestReadmeCommands(t *testing.T) {
 	require.Contains(t, ran["bin/adsidecar explain --config gateway.yaml --country us --lang eng --at 2026-12-24T23:59:59Z"], "key us/eng answers")
 	operators := ran["export ADSIDECAR_SERVER=$CONTROLPLANE_URL"]
 	require.Contains(t, operators, "hello")
-	require.Regexp(t, `(?m)^1 .*edit`, operators)
+	require.Regexp(t, `(?m)^1 .*create +hello`, operators)
 	require.Regexp(t, `"ads": 10[01]\b`, ran["curl -s $CONTROLPLANE_URL/api/v1/status"]) // what was reverted may be on its way
 }
 

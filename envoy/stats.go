@@ -47,7 +47,7 @@ var ownStats = []string{
 }
 
 // clusterStats are those of a cluster that say whether it answers, for who looks at the admin address in an outage: RE2, of the whole name.
-const clusterStats = `cluster\..+\.(membership_(total|healthy)|upstream_cx_(total|connect_fail)|upstream_rq_(total|active|timeout|5xx|pending_overflow)|ssl\.(handshake|connection_error|fail_.*))`
+const clusterStats = `cluster\..+\.(membership_(total|healthy)|upstream_cx_(total|connect_fail)|upstream_rq_(total|active|timeout|[1-5]xx|pending_overflow)|ssl\.(handshake|connection_error|fail_.*))`
 
 // statsConfig limits which statistics are made at all: nil, Envoy's default, is all of them, some 150 for each cluster. What is not made is
 // not on the admin address either.

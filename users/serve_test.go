@@ -80,7 +80,7 @@ type ended struct {
 	log  string
 }
 
-// start runs serve and waits until it is live. The function that it returns ends it.
+// start runs serve and waits until it is live and has read the issuer's keys. The function that it returns ends it.
 func (s *service) start(t *testing.T, args ...string) (stop func() ended) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -97,7 +97,10 @@ func (s *service) start(t *testing.T, args ...string) (stop func() ended) {
 			stopWaiting()
 			return errors.New("it has ended: " + stderr.String())
 		}
-		_, err := s.send(ctx, http.MethodGet, "/healthz", "", "")
+		a, err := s.send(ctx, http.MethodGet, "/readyz", "", "")
+		if err == nil && strings.Contains(string(a.Body), "token verifier") {
+			err = errors.New("the issuer's keys are not read yet")
+		}
 		return err
 	}))
 	return func() ended {

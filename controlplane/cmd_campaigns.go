@@ -46,26 +46,18 @@ func listCommand(r remote) *cobra.Command {
 			return program.Misused(errors.New("--limit: must not be negative"))
 		}
 		t, total, shown := newTable("ID", "STATE", "ORIGIN", "COUNTRY", "LANG", "HOURS", "PRIORITY", "WEIGHT", "NEXT", "NAME"), 0, 0
-		for page, err := range s.Campaigns(ctx, f, limit) {
-			if err != nil {
-				return err
-			}
-			if s.json {
-				if err := printJSON(s.out, page.JSON); err != nil {
-					return err
-				}
-				continue
-			}
-			total, shown = page.Value.Total, shown+len(page.Value.Items)
-			for i := range page.Value.Items {
-				c := &page.Value.Items[i]
+		err := eachPage(s, s.Campaigns(ctx, f, limit), func(page apiv1.Page[apiv1.Campaign]) error {
+			total, shown = page.Total, shown+len(page.Items)
+			for i := range page.Items {
+				c := &page.Items[i]
 				d := readCampaign(c.Campaign)
 				t.row(c.ID, c.State, originText(c), d.Country, d.Lang, d.hours(), d.Priority, d.weight(), nextText(c), d.Name)
 			}
-		}
-		switch {
-		case s.json:
 			return nil
+		})
+		switch {
+		case err != nil || s.json:
+			return err
 		case shown == 0:
 			return say(s.out, "No campaigns.")
 		}

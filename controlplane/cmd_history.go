@@ -73,24 +73,16 @@ func revisionNumber(text string) (uint64, error) {
 
 func (s *session) history(ctx context.Context, limit int) error {
 	t, shown := newTable("REVISION", "TIME", "WHO", "KIND", "CHANGES", "COMMENT"), 0
-	for page, err := range s.Revisions(ctx, limit) {
-		if err != nil {
-			return err
-		}
-		if s.json {
-			if err := printJSON(s.out, page.JSON); err != nil {
-				return err
-			}
-			continue
-		}
-		for _, v := range page.Value.Items {
+	err := eachPage(s, s.Revisions(ctx, limit), func(page apiv1.Page[apiv1.Revision]) error {
+		for _, v := range page.Items {
 			t.row(v.Number, moment(v.At), v.Who, kindText(&v), changesText(&v), v.Comment)
 			shown++
 		}
-	}
-	switch {
-	case s.json:
 		return nil
+	})
+	switch {
+	case err != nil || s.json:
+		return err
 	case shown == 0:
 		return say(s.out, "No operator has changed anything.")
 	}
@@ -118,24 +110,16 @@ func changesText(v *apiv1.Revision) string {
 
 func (s *session) actions(ctx context.Context, limit int) error {
 	t, shown := newTable("TIME", "WHO", "KIND", "VERSION", "IN PLACE OF", "COMMENT"), 0
-	for page, err := range s.Actions(ctx, limit) {
-		if err != nil {
-			return err
-		}
-		if s.json {
-			if err := printJSON(s.out, page.JSON); err != nil {
-				return err
-			}
-			continue
-		}
-		for _, a := range page.Value.Items {
+	err := eachPage(s, s.Actions(ctx, limit), func(page apiv1.Page[apiv1.Action]) error {
+		for _, a := range page.Items {
 			t.row(moment(a.At), a.Who, a.Kind, short(a.Version), short(a.Base), a.Comment)
 			shown++
 		}
-	}
-	switch {
-	case s.json:
 		return nil
+	})
+	switch {
+	case err != nil || s.json:
+		return err
 	case shown == 0:
 		return say(s.out, "No rollback, resume, or decision on a held version is known.")
 	}
@@ -144,17 +128,8 @@ func (s *session) actions(ctx context.Context, limit int) error {
 
 func (s *session) revision(ctx context.Context, number uint64, limit int) error {
 	first := true
-	for page, err := range s.Revision(ctx, number, limit) {
-		if err != nil {
-			return err
-		}
-		if s.json {
-			if err := printJSON(s.out, page.JSON); err != nil {
-				return err
-			}
-			continue
-		}
-		if v := page.Value.Revision; first {
+	return eachPage(s, s.Revision(ctx, number, limit), func(page apiv1.RevisionChanges) error {
+		if v := page.Revision; first {
 			if err := say(s.out, "Revision %d, %s, by %s, %s: %s", v.Number, moment(v.At), v.Who, kindText(&v), count(v.Changes, "campaign")); err != nil {
 				return err
 			}
@@ -165,10 +140,14 @@ func (s *session) revision(ctx context.Context, number uint64, limit int) error 
 			}
 			first = false
 		}
-		for _, c := range page.Value.Items {
-			if err := printChange(s.out, c.ID, c.Before, c.After); err != nil {
-				return err
-			}
+		return s.printChanges(page.Items)
+	})
+}
+
+func (s *session) printChanges(changes []apiv1.RevisionChange) error {
+	for _, c := range changes {
+		if err := printChange(s.out, c.ID, c.Before, c.After); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -188,26 +167,13 @@ func (s *session) revisionsDiff(ctx context.Context, older, newer string, limit 
 		return program.Misused(fmt.Errorf("revision %d is not after %d: name the older one first", to, from))
 	}
 	shown, total := 0, 0
-	for page, err := range s.RevisionsDiff(ctx, from, to, limit) {
-		if err != nil {
-			return err
-		}
-		if s.json {
-			if err := printJSON(s.out, page.JSON); err != nil {
-				return err
-			}
-			continue
-		}
-		for _, c := range page.Value.Items {
-			if err := printChange(s.out, c.ID, c.Before, c.After); err != nil {
-				return err
-			}
-		}
-		shown, total = shown+len(page.Value.Items), page.Value.Total
-	}
+	err = eachPage(s, s.RevisionsDiff(ctx, from, to, limit), func(page apiv1.RevisionsDiff) error {
+		shown, total = shown+len(page.Items), page.Total
+		return s.printChanges(page.Items)
+	})
 	switch {
-	case s.json:
-		return nil
+	case err != nil || s.json:
+		return err
 	case total > shown:
 		return say(s.out, "%d of %s", shown, count(total, "campaign"))
 	default:

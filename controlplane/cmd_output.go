@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 	"text/tabwriter"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"adsidecar/controlplane/client"
 )
 
 // What the control plane answers has texts of others: names, comments, what Envoys complain of. On a terminal some characters are
@@ -135,4 +138,21 @@ func count(n int, of string) string {
 		return "1 " + of
 	}
 	return fmt.Sprintf("%d %ss", n, of)
+}
+
+// eachPage prints the pages of a list as JSON, or calls show for each.
+func eachPage[T any](s *session, pages iter.Seq2[client.Answer[T], error], show func(page T) error) error {
+	for page, err := range pages {
+		if err == nil {
+			if s.json {
+				err = printJSON(s.out, page.JSON)
+			} else {
+				err = show(page.Value)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -47,8 +47,8 @@ func (c *call) asked(now time.Time) (adRequest, error) {
 		if asked.at, err = time.Parse(time.RFC3339, q.Get("at")); err != nil {
 			return asked, badField("at", "at must be a time such as 2027-03-01T08:00:00Z.")
 		}
-		if y := asked.at.UTC().Year(); y < 0 || y > 9999 {
-			return asked, badField("at", "at must be in the years 0000 to 9999 of UTC.")
+		if err := compile.CheckMinute(asked.at); err != nil {
+			return asked, badField("at", err.Error()+".")
 		}
 	}
 	for _, p := range []struct {

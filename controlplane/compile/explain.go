@@ -92,7 +92,7 @@ func Explain(doc *campaign.Document, country, lang string, at time.Time) (Explan
 func ExplainOver(doc *campaign.Document, overridden []campaign.Campaign, country, lang string, at time.Time) (Explanation, error) {
 	canonicalCountry, countryErr := parseParam("country", country, campaign.ParseCountry)
 	canonicalLang, langErr := parseParam("lang", lang, campaign.ParseLang)
-	if err := errors.Join(countryErr, langErr, checkMinute(at)); err != nil {
+	if err := errors.Join(countryErr, langErr, CheckMinute(at)); err != nil {
 		return Explanation{}, err
 	}
 	e := Explanation{
@@ -118,8 +118,8 @@ func ExplainOver(doc *campaign.Document, overridden []campaign.Campaign, country
 	return e, nil
 }
 
-// checkMinute refuses what RFC 3339 has no text for, though it may be one with an offset.
-func checkMinute(at time.Time) error {
+// CheckMinute refuses what RFC 3339 has no text for in UTC, though it may have one with an offset.
+func CheckMinute(at time.Time) error {
 	if y := at.UTC().Year(); y < 0 || y > 9999 {
 		return errors.New("at must be in the years 0000 to 9999 of UTC")
 	}

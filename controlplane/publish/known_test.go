@@ -88,15 +88,7 @@ func TestAPinThatIsLostBringsNothingBack(t *testing.T) {
 			cfg.Operators = o.reopened(t)
 			b := restarted(t, cfg, answer{text: doc("a", "c")})
 			b.step(t)
-			require.NoError(t, b.Confirm(t.Context(), version(t, "a", "c"), "olga", ""))
-			b.settle()
-			require.Equal(t, version(t, "a", "c"), b.sink.Published())
-			b.keepNow(t)
-			cfg.Operators = o.reopened(t)
-			b = restarted(t, cfg, answer{text: doc("a")})
-			b.step(t)
-			require.Nil(t, b.Status().Held, "it is known by now, also to the next process")
-			require.Equal(t, version(t, "a"), b.sink.Published())
+			requireKnownOnceConfirmed(t, b, cfg, o, version(t, "a", "c"))
 		})
 	}
 }

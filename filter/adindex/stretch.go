@@ -9,7 +9,7 @@ func (e Entry) Schedule() ScheduleRef { return ScheduleRef(e.schedule) }
 func (r *Reader) Clock(n ScheduleRef) Clock { return r.schedule(uint32(n)).clock }
 
 // Cycles returns the number of cycles. Builder stores equal ones once.
-func (r *Reader) Cycles() int { return len(r.section[secCycles])/wordSize - 1 }
+func (r *Reader) Cycles() int { return r.cycles() }
 
 // Cycle returns cycle n. Like an index expression it panics unless n < Cycles.
 func (r *Reader) Cycle(n CycleRef) Cycle { return r.cycle(uint32(n)) }
